@@ -1,0 +1,65 @@
+// The seam between whoever decides what is mounted (the daemon) and whoever answers the kernel (an engine in the server process):
+// "serve this mount". Not "an operation": fuse-native speaks paths, the kernel engine node ids, and a common operation interface
+// would drag both to the lowest.
+import type { CacheMode } from "../config/config.ts";
+
+export type EngineName = "kernel" | "fuse-native";
+
+/** What an engine needs to know of one mount. Plain JSON: it crosses a process boundary. */
+export interface ServeSpec {
+  /** Absolute; names the mount in every message. */
+  readonly mountpoint: string;
+  /** The backing directory, absolute. */
+  readonly source: string;
+  /** The persistentStoragePath: mounts of one storage share a serving thread, mounts of two never do. */
+  readonly storage: string;
+  readonly cache: CacheMode;
+  readonly allowOther: boolean;
+  /** Print one rx and one tx line per request to stderr. */
+  readonly trace: boolean;
+}
+
+/** Counters of one mount since its server started serving it. */
+export interface ServeStats {
+  readonly requests: number;
+  readonly errors: number;
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
+  /** Nodes the kernel holds a reference to, and files it holds open. */
+  readonly nodes: number;
+  readonly handles: number;
+  /** Milliseconds the request now being answered has taken; 0 when idle. A large number is a stuck storage. */
+  readonly busyMs: number;
+  /** E.g. ["passthrough", "writeback"]: what was negotiated and is worth telling. */
+  readonly features: readonly string[];
+}
+
+export interface ServedMount {
+  /** Settles when the mount is gone: unmounted (undefined) or broken (the reason). Never rejects. */
+  readonly ended: Promise<string | undefined>;
+  stats(): ServeStats;
+  /** Stops serving without unmounting: answers what was read, reads no more. */
+  stop(): Promise<void>;
+}
+
+/** An engine as the server process sees it. */
+export interface Engine {
+  readonly name: EngineName;
+  /**
+   * Serves `spec` until it is unmounted.
+   * @param device an open /dev/fuse descriptor whose mount exists already; the engine owns it from here on. `undefined` for an engine
+   *   that mounts by itself ("fuse-native").
+   * @param state a descriptor of shared memory (memfd) that outlives the server, for the engine's tables; `resume` says that it was
+   *   filled by a predecessor whose mount this is.
+   */
+  serve(spec: ServeSpec, device: number | undefined, state?: { readonly fd: number; readonly resume: boolean }): Promise<ServedMount>;
+  /** Ends threads; all mounts are ended or stopped before. */
+  close(): Promise<void>;
+}
+
+/** Whether an engine can run here; `reason` is shown to people. */
+export interface EngineProbe {
+  readonly name: EngineName;
+  readonly available: boolean;
+  readonly reason: string;
+}

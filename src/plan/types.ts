@@ -1,0 +1,112 @@
+// The vocabulary of planning: what is wanted (Desired), what is there (Observation), what is to be done (Plan). Plain data.
+import type { CacheMode, OnConflict, OnNonEmpty } from "../config/config.ts";
+
+/** One directory to be served over the home by FUSE, or bound by root. */
+export interface MountSpec {
+  readonly kind: "mount";
+  readonly method: "fuse" | "bind";
+  /** The directory in storage, absolute. */
+  readonly source: string;
+  /** The mountpoint in the home, absolute. Unique among all entries. */
+  readonly target: string;
+  /** The persistentStoragePath it belongs to: one serving thread each. */
+  readonly storage: string;
+  readonly mode: number;
+  readonly cache: CacheMode;
+  readonly allowOther: boolean;
+  readonly onNonEmpty: OnNonEmpty;
+  readonly hideMount: boolean;
+  readonly allowTrash: boolean;
+  readonly option: string;
+}
+
+/** One symbolic link in the home whose text is `source`. */
+export interface LinkSpec {
+  readonly kind: "link";
+  readonly what: "file" | "directory";
+  readonly source: string;
+  readonly target: string;
+  readonly storage: string;
+  /** Permissions of a storage directory that has to be created ("directory" only). */
+  readonly mode: number;
+  readonly parentMode: number;
+  /** For "directory", `onNonEmpty`'s "shadow" cannot be meant and is refused by the configuration. */
+  readonly onConflict: OnConflict;
+  readonly option: string;
+}
+
+export type Spec = MountSpec | LinkSpec;
+
+/** Why one entry is not carried out; the others are. */
+export interface Refusal {
+  readonly target: string;
+  readonly source: string;
+  readonly option: string;
+  /** One line: what is in the way, where. */
+  readonly reason: string;
+  /** One line: a way out. */
+  readonly hint: string;
+}
+
+/** All entries of a configuration, checked against each other. */
+export interface Desired {
+  readonly home: string;
+  /** Parents before children, whatever their order or storage in the configuration. */
+  readonly mounts: readonly MountSpec[];
+  readonly links: readonly LinkSpec[];
+  /** Entries that can never be carried out, e.g. a nested mount without allow_other. */
+  readonly refusals: readonly Refusal[];
+}
+
+/** What stands at a path in the home or the storage; looked up without following a link. */
+export type Found =
+  | { readonly type: "missing" }
+  /** `names`: the first few entries, for the message; `empty` is exact. */
+  | { readonly type: "directory"; readonly empty: boolean; readonly names: readonly string[] }
+  | { readonly type: "file"; readonly size: number }
+  | { readonly type: "link"; readonly text: string }
+  | { readonly type: "other" }
+  /** It could not be looked at: errno name, e.g. "EACCES". */
+  | { readonly type: "error"; readonly errno: string };
+
+/** A mount of ours as mountinfo shows it. "dead": its server is gone (ENOTCONN); "stuck": it did not answer in time. */
+export interface OwnMount {
+  readonly target: string;
+  readonly source: string;
+  readonly health: "served" | "dead" | "stuck" | "unknown";
+  /** Served by the daemon that observes; only such a mount may be kept. */
+  readonly held: boolean;
+}
+
+/** The world, as far as a plan needs it. Keys are absolute paths. */
+export interface Observation {
+  readonly home: Found;
+  /** By persistentStoragePath. */
+  readonly storages: ReadonlyMap<string, Found>;
+  /** By source path: what lies in storage. */
+  readonly sources: ReadonlyMap<string, Found>;
+  /** By target path: what stands in the home, below any mount of ours that is already there. */
+  readonly targets: ReadonlyMap<string, Found>;
+  readonly mounts: readonly OwnMount[];
+  /** Mountpoints below the home that are not ours: kept away from. */
+  readonly foreignMounts: readonly string[];
+  /** Links an earlier run made (target -> text), to take away those that left the configuration. */
+  readonly ownLinks: ReadonlyMap<string, string>;
+}
+
+export type Action =
+  /** Detach a mount whose server is gone, or that left the configuration. */
+  | { readonly type: "unmount"; readonly target: string; readonly source: string; readonly why: "dead" | "dropped" | "changed" }
+  | { readonly type: "unlink"; readonly target: string; readonly text: string }
+  | { readonly type: "mkdir-storage"; readonly path: string; readonly mode: number }
+  | { readonly type: "mkdir-home"; readonly path: string; readonly mode: number }
+  | { readonly type: "mount"; readonly spec: MountSpec }
+  | { readonly type: "link"; readonly spec: LinkSpec; readonly found: Found };
+
+export interface Plan {
+  /** In the order to be carried out; each intermediate state is safe. */
+  readonly actions: readonly Action[];
+  readonly refusals: readonly Refusal[];
+  /** Entries that are as they should be. */
+  readonly kept: readonly Spec[];
+}

@@ -1,0 +1,26 @@
+// Calls on one open file. Sizes and offsets are bytes; failures throw SysError with the man page's errno.
+import { call } from "./call.ts";
+import { libc } from "./libc.ts";
+import type { CName } from "./name.ts";
+
+/** openat(2); `mode` matters with O_CREAT and O_TMPFILE and is subject to the umask. Returns the descriptor. */
+export const openat = (dirfd: number, name: CName, flags: number, mode = 0): number =>
+  call("openat", printable(name), libc.openat, dirfd, name, flags, mode);
+
+export const close = (fd: number): void => void call("close", `fd ${fd}`, libc.close, fd);
+export const fsync = (fd: number): void => void call("fsync", `fd ${fd}`, libc.fsync, fd);
+export const ftruncate = (fd: number, length: number): void => void call("ftruncate", `fd ${fd}`, libc.ftruncate, fd, length);
+
+/** pread(2): up to `count` bytes at `offset` into `buffer`; 0 at the end of the file. */
+export const pread = (fd: number, buffer: Uint8Array, count: number, offset: number): number =>
+  call("pread", `fd ${fd}`, libc.pread, fd, buffer, count, offset);
+
+/** pwrite(2) until all of `buffer` is written; a short write goes on where it stopped. */
+export function pwriteAll(fd: number, buffer: Uint8Array, offset: number): void {
+  let done = 0;
+  while (done < buffer.length) {
+    done += call("pwrite", `fd ${fd}`, libc.pwrite, fd, buffer.subarray(done), buffer.length - done, offset + done);
+  }
+}
+
+const printable = (name: CName): string => JSON.stringify(Buffer.from(name.subarray(0, -1)).toString("utf8"));
