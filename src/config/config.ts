@@ -16,6 +16,8 @@ export interface DirectoryEntry {
   readonly method: DirectoryMethod;
   /** Permissions of a storage directory that has to be created, e.g. 0o700. */
   readonly mode: number;
+  /** Permissions of its parents, in storage and home, that have to be created. */
+  readonly parentMode: number;
   readonly cache: CacheMode;
   readonly onNonEmpty: OnNonEmpty;
   readonly hideMount: boolean;
@@ -51,4 +53,6 @@ export interface Config {
   /** Only the enabled ones. */
   readonly storages: readonly Storage[];
   readonly ephemeral: { readonly ignore: readonly string[] };
+  /** What is right but worth a word, one line each: an entry that another one makes redundant, an option without effect. */
+  readonly notes: readonly string[];
 }

@@ -1,0 +1,90 @@
+// A configuration from a file or from the command line. Whoever calls this gets a Config or one HmpersistError that lists every
+// problem, a line each. Importing it loads the schema library (about 100 ms): `status` and the server process must not.
+import { readFileSync } from "node:fs";
+import { isAbsolute, resolve as absolute } from "node:path";
+import { HmpersistError } from "../errors.ts";
+import { isErrno } from "../sys/errno.ts";
+import { printable } from "../sys/text.ts";
+import type { Config } from "./config.ts";
+import { ownIdentity } from "./identity.ts";
+import { JsonError, parseJson } from "./json.ts";
+import { homeOf } from "./locations.ts";
+import type { OptionPath, Problem } from "./problems.ts";
+import { resolve } from "./resolve.ts";
+
+/** The configuration in the file `path`. Throws HMP_CONFIG_MISSING where there is none, HMP_CONFIG_INVALID for everything else. */
+export function loadConfig(path: string, env: NodeJS.ProcessEnv = process.env): Config {
+  return parseConfig(readText(path), path, env);
+}
+
+/** The configuration in `text`; `where` names it in messages. */
+export function parseConfig(text: string, where: string, env: NodeJS.ProcessEnv = process.env): Config {
+  return checked(where, resolve(readJson(text, where), { home: homeOf(env), identity: ownIdentity }));
+}
+
+/** What `mount --storage DIR --directory D... --file F...` says in place of a file. */
+export interface AdHoc {
+  readonly home?: string | undefined;
+  readonly storage: string;
+  readonly directories?: readonly string[] | undefined;
+  readonly files?: readonly string[] | undefined;
+  readonly removePrefixDirectory?: boolean | undefined;
+  readonly allowOther?: boolean | undefined;
+}
+
+/** A Config of one storage, checked as strictly as a file. Relative --home and --storage count from the working directory. */
+export function adHocConfig(options: AdHoc, env: NodeJS.ProcessEnv = process.env): Config {
+  const { directories = [], files = [], removePrefixDirectory = false, allowOther = false } = options;
+  const home = options.home === undefined ? homeOf(env) : absolute(options.home);
+  const storage = isAbsolute(options.storage) ? options.storage : absolute(options.storage);
+  const value = { home, persistence: { [storage]: { directories, files, removePrefixDirectory, allowOther } } };
+  const nameOf = ([first, , list, index]: OptionPath): string => {
+    if (first === "home") return "--home";
+    if (list === "directories") return `--directory ${printable(directories[Number(index)] ?? "")}`;
+    if (list === "files") return `--file ${printable(files[Number(index)] ?? "")}`;
+    return `--storage ${printable(options.storage)}`;
+  };
+  return checked("the command line", resolve(value, { home, identity: ownIdentity, nameOf }));
+}
+
+function checked(where: string, { config, problems }: { config: Config; problems: readonly Problem[] }): Config {
+  if (problems.length === 0) return config;
+  const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
+  throw new HmpersistError("HMP_CONFIG_INVALID", [`${where}: ${count}`, ...problems.map(line)].join("\n"));
+}
+
+const line = ({ option, problem, wayOut }: Problem): string => printable(`  ${option === "" ? "" : `${option}: `}${problem}; ${wayOut}`);
+
+function readText(path: string): string {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(path);
+  } catch (error) {
+    if (isErrno(error, "ENOENT", "ENOTDIR")) {
+      throw new HmpersistError(
+        "HMP_CONFIG_MISSING",
+        `there is no configuration at ${path}`,
+        "write it (see `hmpersist config schema`), name another with --config, or give --storage with --directory and --file",
+      );
+    }
+    const code = (error as NodeJS.ErrnoException).code ?? "error";
+    throw new HmpersistError("HMP_CONFIG_INVALID", `${path} cannot be read: ${code}`, "name a readable file with --config", {
+      cause: error,
+    });
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (error) {
+    throw new HmpersistError("HMP_CONFIG_INVALID", `${path} is not UTF-8`, "save it as UTF-8", { cause: error });
+  }
+}
+
+function readJson(text: string, where: string): unknown {
+  try {
+    return parseJson(text);
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error;
+    const problem = `${where}:${error.line}:${error.column}: ${error.message}`;
+    throw new HmpersistError("HMP_CONFIG_INVALID", problem, "correct the JSON at that line and column", { cause: error });
+  }
+}

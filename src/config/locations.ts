@@ -1,0 +1,41 @@
+// Where hmpersist keeps its own files, from the XDG variables alone. Imports nothing heavy: every command starts here.
+import { existsSync } from "node:fs";
+import { userInfo } from "node:os";
+import { isAbsolute, join } from "node:path";
+
+export interface Locations {
+  readonly configFile: string;
+  /** Made by the daemon, 0700; gone after a reboot. */
+  readonly runtimeDir: string;
+  readonly controlSocket: string;
+  readonly lockFile: string;
+  /** What has to survive a restart of the daemon: the links it made. */
+  readonly stateDir: string;
+}
+
+/** The paths for the user this process runs as. A relative XDG path is ignored, as the specification demands. */
+export function locations(env: NodeJS.ProcessEnv): Locations {
+  const home = homeOf(env);
+  const runtimeDir = runtimeOf(env);
+  return {
+    configFile: join(absolute(env["XDG_CONFIG_HOME"]) ?? join(home, ".config"), "hmpersist", "config.json"),
+    runtimeDir,
+    controlSocket: join(runtimeDir, "control.sock"),
+    lockFile: join(runtimeDir, "lock"),
+    stateDir: join(absolute(env["XDG_STATE_HOME"]) ?? join(home, ".local", "state"), "hmpersist"),
+  };
+}
+
+/** $HOME, or the home of the user database where it is unset. */
+export const homeOf = (env: NodeJS.ProcessEnv): string => absolute(env["HOME"]) ?? userInfo().homedir;
+
+// pam_systemd sets XDG_RUNTIME_DIR for a login; a hook run by a system service has none, though /run/user/UID may exist.
+function runtimeOf(env: NodeJS.ProcessEnv): string {
+  const given = absolute(env["XDG_RUNTIME_DIR"]);
+  if (given !== undefined) return join(given, "hmpersist");
+  const uid = process.getuid?.() ?? 0;
+  const login = `/run/user/${uid}`;
+  return existsSync(login) ? join(login, "hmpersist") : `/tmp/hmpersist-${uid}`;
+}
+
+const absolute = (path: string | undefined): string | undefined => (path !== undefined && isAbsolute(path) ? path : undefined);
