@@ -42,6 +42,7 @@ export const libc = {
     "int fchownat(int, uint8_t*, uint32_t, uint32_t, int)",
   ),
   utimensat: bind<(dirfd: number, path: Bytes, times: Bytes, flags: number) => number>("int utimensat(int, uint8_t*, uint8_t*, int)"),
+  futimens: bind<(fd: number, times: Bytes) => number>("int futimens(int, uint8_t*)"),
   faccessat: bind<(dirfd: number, path: Bytes, mode: number, flags: number) => number>("int faccessat(int, uint8_t*, int, int)"),
   fstatfs: bind<(fd: number, buf: Bytes) => number>("int fstatfs(int, uint8_t*)"),
 
