@@ -11,7 +11,9 @@ export interface MountSpec {
   readonly target: string;
   /** The persistentStoragePath it belongs to: one serving thread each. */
   readonly storage: string;
+  /** Permissions of the storage directory, and of parents in storage and home, that have to be created. */
   readonly mode: number;
+  readonly parentMode: number;
   readonly cache: CacheMode;
   readonly allowOther: boolean;
   readonly onNonEmpty: OnNonEmpty;
@@ -58,12 +60,13 @@ export interface Desired {
   readonly refusals: readonly Refusal[];
 }
 
-/** What stands at a path in the home or the storage; looked up without following a link. */
+/** What stands at a path in the home or the storage. */
 export type Found =
   | { readonly type: "missing" }
   /** `names`: the first few entries, for the message; `empty` is exact. */
   | { readonly type: "directory"; readonly empty: boolean; readonly names: readonly string[] }
-  | { readonly type: "file"; readonly size: number }
+  /** `same`: its content is that of the file its link would point to. */
+  | { readonly type: "file"; readonly size: number; readonly same?: boolean }
   | { readonly type: "link"; readonly text: string }
   | { readonly type: "other" }
   /** It could not be looked at: errno name, e.g. "EACCES". */
@@ -76,16 +79,22 @@ export interface OwnMount {
   readonly health: "served" | "dead" | "stuck" | "unknown";
   /** Served by the daemon that observes; only such a mount may be kept. */
   readonly held: boolean;
+  /** How a held mount is served; a difference from what is wanted remounts it. */
+  readonly cache?: CacheMode;
+  readonly allowOther?: boolean;
 }
 
-/** The world, as far as a plan needs it. Keys are absolute paths. */
+/**
+ * The world, as far as a plan needs it. Keys are absolute paths; `lookups.ts` says which are asked for. Storage is looked up
+ * following links (a dangling one is "link", a loop "error" ELOOP), the home without.
+ */
 export interface Observation {
   readonly home: Found;
   /** By persistentStoragePath. */
   readonly storages: ReadonlyMap<string, Found>;
-  /** By source path: what lies in storage. */
+  /** What lies in storage. */
   readonly sources: ReadonlyMap<string, Found>;
-  /** By target path: what stands in the home, below any mount of ours that is already there. */
+  /** What stands in the home. A path at or below a mount of ours is not looked at (it might hang) and not in the map. */
   readonly targets: ReadonlyMap<string, Found>;
   readonly mounts: readonly OwnMount[];
   /** Mountpoints below the home that are not ours: kept away from. */
@@ -94,14 +103,22 @@ export interface Observation {
   readonly ownLinks: ReadonlyMap<string, string>;
 }
 
+/** Why a mount of ours is detached: its server is gone, it left the configuration or is to be mounted differently, nobody serves it
+ *  for this daemon, or a mount above it comes or goes. */
+export type UnmountReason = "dead" | "dropped" | "changed" | "orphaned" | "nested";
+
 export type Action =
-  /** Detach a mount whose server is gone, or that left the configuration. */
-  | { readonly type: "unmount"; readonly target: string; readonly source: string; readonly why: "dead" | "dropped" | "changed" }
+  | { readonly type: "unmount"; readonly target: string; readonly source: string; readonly why: UnmountReason }
+  /** Removes a link of ours, if its text is still `text`. */
   | { readonly type: "unlink"; readonly target: string; readonly text: string }
+  /** Makes one directory whose parent exists by then; there already is no failure. */
   | { readonly type: "mkdir-storage"; readonly path: string; readonly mode: number }
   | { readonly type: "mkdir-home"; readonly path: string; readonly mode: number }
+  /** Moves what stands at the target into storage; the target is free afterwards, and its mount or link is an action further on. */
+  | { readonly type: "adopt"; readonly spec: Spec; readonly found: Found }
   | { readonly type: "mount"; readonly spec: MountSpec }
-  | { readonly type: "link"; readonly spec: LinkSpec; readonly found: Found };
+  /** `found` is what the link replaces: nothing, our own older link, an empty directory, a file that is empty or the same. */
+  | { readonly type: "link"; readonly spec: LinkSpec; readonly found: Found; readonly backup: boolean };
 
 export interface Plan {
   /** In the order to be carried out; each intermediate state is safe. */
