@@ -1,0 +1,84 @@
+// The daemon's end of the control socket. The directory is 0700 and the peer's uid is checked, so only the owner (and root) is heard.
+import { chmodSync, rmSync } from "node:fs";
+import { createServer, type Server, type Socket } from "node:net";
+import { once } from "node:events";
+import { EXIT, HmpersistError } from "../../errors.ts";
+import { peerUid } from "../../sys/socket.ts";
+import type { Log } from "../../log.ts";
+import { MAX_MESSAGE, parseRequest, type ControlReply, type ControlRequest } from "./protocol.ts";
+
+export type Handler = (request: ControlRequest) => Promise<unknown>;
+
+const IDLE_MS = 60_000;
+
+/** Listens on `path`, taking over a stale socket; the caller holds the instance lock, so nobody else can own it. */
+export async function listen(path: string, handler: Handler, log: Log): Promise<Server> {
+  rmSync(path, { force: true });
+  const server = createServer((socket) => accept(socket, handler, log));
+  server.listen(path);
+  await once(server, "listening");
+  chmodSync(path, 0o600);
+  return server;
+}
+
+function accept(socket: Socket, handler: Handler, log: Log): void {
+  socket.on("error", () => socket.destroy());
+  socket.setTimeout(IDLE_MS, () => socket.destroy());
+  const uid = uidOf(socket);
+  if (uid !== 0 && uid !== process.getuid?.()) {
+    log.warn({ uid }, "control connection refused");
+    socket.destroy();
+    return;
+  }
+  let text = "";
+  let queue = Promise.resolve();
+  socket.setEncoding("utf8");
+  socket.on("data", (chunk: string) => {
+    text += chunk;
+    if (text.length > MAX_MESSAGE) return void socket.destroy();
+    for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n")) {
+      const line = text.slice(0, end);
+      text = text.slice(end + 1);
+      queue = queue.then(async () => {
+        // A long command is not an idle connection.
+        socket.setTimeout(0);
+        const reply = await answer(line, handler, log);
+        if (!socket.destroyed) socket.write(`${JSON.stringify(reply)}\n`);
+        socket.setTimeout(IDLE_MS);
+      });
+    }
+  });
+}
+
+function uidOf(socket: Socket): number | undefined {
+  const { fd } = (socket as unknown as { _handle: { fd: number } })._handle;
+  return fd < 0 ? undefined : peerUid(fd);
+}
+
+async function answer(line: string, handler: Handler, log: Log): Promise<ControlReply> {
+  const request = parseRequest(line);
+  if (request === undefined) {
+    return {
+      ok: false,
+      code: "HMP_USAGE",
+      message: "not a request this daemon knows",
+      hint: "use the hmpersist of the same version",
+      exitCode: EXIT.usage,
+    };
+  }
+  try {
+    return { ok: true, result: (await handler(request)) ?? null };
+  } catch (error) {
+    if (error instanceof HmpersistError) {
+      return {
+        ok: false,
+        code: error.code,
+        message: error.message,
+        ...(error.hint === undefined ? {} : { hint: error.hint }),
+        exitCode: error.exitCode,
+      };
+    }
+    log.error({ err: error, command: request.command }, "command failed");
+    return { ok: false, code: "HMP_INTERNAL", message: error instanceof Error ? error.message : String(error), exitCode: EXIT.internal };
+  }
+}

@@ -1,0 +1,272 @@
+// The daemon: keeps a home as its configuration wants it. It decides, mounts and links; the server process serves. Nothing here waits
+// for a mount of ours or for a storage longer than a deadline, so `status` always answers.
+import type { Server } from "node:net";
+import { locations } from "../config/locations.ts";
+import type { Config } from "../config/config.ts";
+import type { EngineProbe } from "../engine/engine.ts";
+import { probeEngines } from "../engine/probe.ts";
+import { selectEngine } from "../engine/select.ts";
+import { EXIT, HmpersistError, type ExitCode } from "../errors.ts";
+import type { Log } from "../log.ts";
+import { makeDesired } from "../plan/desired.ts";
+import { makePlan } from "../plan/diff.ts";
+import { explainPlan } from "../plan/explain.ts";
+import type { Desired, Plan, Refusal } from "../plan/types.ts";
+import { readMountinfo } from "../sys/mountinfo.ts";
+import { VERSION } from "../version.ts";
+import { describeHolders } from "./busy.ts";
+import { listen } from "./control/server.ts";
+import type { ControlRequest } from "./control/protocol.ts";
+import { Entries } from "./entries.ts";
+import { takeInstanceLock } from "./instance-lock.ts";
+import { Links } from "./links.ts";
+import { Mounts } from "./mounts.ts";
+import { Observer } from "./observe.ts";
+import { carryOut } from "./reconcile.ts";
+import { createNotifier, type Notifier } from "./sd-notify.ts";
+import { ServerProcess } from "./server-process.ts";
+import type { StatusReport } from "./status.ts";
+import { WorkQueue } from "./work-queue.ts";
+
+export interface DaemonOptions {
+  /** Reads the configuration anew; throws HmpersistError. */
+  readonly load: (file?: string) => Promise<{ readonly config: Config; readonly file: string | null }>;
+  readonly log: Log;
+  readonly trace: boolean;
+}
+
+/** What `mount` and `apply` print and end with. */
+export interface Outcome {
+  readonly exitCode: ExitCode;
+  readonly report: StatusReport;
+}
+
+/** Give up on a polite unmount of one mount after this long and detach it. */
+const STOP_DEADLINE_MS = 5_000;
+
+export class Daemon {
+  readonly #options: DaemonOptions;
+  readonly #log: Log;
+  readonly #entries = new Entries();
+  readonly #observer = new Observer();
+  readonly #queue = new WorkQueue();
+  readonly #server: ServerProcess;
+  readonly #mounts: Mounts;
+  readonly #links: Links;
+  readonly #notifier: Notifier;
+  readonly #since = Date.now();
+  #control: Server | undefined;
+  #config: Config | undefined;
+  #configFile: string | null = null;
+  #desired: Desired | undefined;
+  #refusals: readonly Refusal[] = [];
+  #problems: string[] = [];
+  #engine: Promise<EngineProbe> | undefined;
+  #stopping = false;
+
+  constructor(options: DaemonOptions) {
+    this.#options = options;
+    this.#log = options.log;
+    this.#notifier = createNotifier(process.env);
+    this.#server = new ServerProcess(options.log, {
+      ended: (mountpoint, reason) => this.#mountEnded(mountpoint, reason),
+      died: (how, lost) => this.#serverDied(how, lost),
+    });
+    this.#mounts = new Mounts(this.#server, { trace: options.trace });
+    this.#links = new Links(this.#entries, options.log);
+  }
+
+  /** Takes the instance lock, opens the control socket and brings the home up. Throws HmpersistError if a daemon runs already. */
+  async start(): Promise<Outcome> {
+    const { lockFile, controlSocket } = locations(process.env);
+    takeInstanceLock(lockFile);
+    const outcome = await this.#queue.run(async () => {
+      await this.#load();
+      this.#control = await listen(controlSocket, (request) => this.#handle(request), this.#log);
+      return this.#reconcile();
+    });
+    this.#sayReady();
+    const { watchdogIntervalMs } = this.#notifier;
+    // The event loop turning is what is watched: a stuck storage or mount must never stop it.
+    if (watchdogIntervalMs !== undefined) setInterval(() => this.#notifier.watchdog(), watchdogIntervalMs);
+    return outcome;
+  }
+
+  /** SIGHUP and `apply`: reads the configuration anew and reconciles. */
+  apply(file?: string): Promise<Outcome> {
+    return this.#queue.run(async () => {
+      this.#notifier.reloading();
+      try {
+        await this.#load(file);
+        return await this.#reconcile();
+      } finally {
+        this.#sayReady();
+      }
+    });
+  }
+
+  /** Unmounts everything and ends the server. Busy mounts are detached: their open files work until they are closed or the server ends. */
+  async stop(): Promise<void> {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    this.#notifier.stopping();
+    await this.#queue.run(async () => {
+      await this.#links.close();
+      for (const target of this.#deepestFirst()) await this.#unmountAtStop(target);
+      await this.#server.stop();
+      this.#control?.close();
+    });
+  }
+
+  async #unmountAtStop(target: string): Promise<void> {
+    try {
+      const deadline = new Promise<null>((resolve) => setTimeout(resolve, STOP_DEADLINE_MS, null).unref());
+      const holders = await Promise.race([this.#mounts.unmount(target, false), deadline]);
+      if (holders === null || holders.length > 0 || this.#isMounted(target)) {
+        this.#log.warn({ mount: target, holders: describeHolders(holders ?? []) }, "detached while busy");
+        await this.#mounts.unmount(target, true);
+      }
+    } catch (error) {
+      this.#log.error({ mount: target, error: String(error) }, "not unmounted");
+    }
+  }
+
+  #isMounted(target: string): boolean {
+    return readMountinfo().some((mount) => mount.mountpoint === target);
+  }
+
+  #deepestFirst(): string[] {
+    return this.#server.mountpoints.sort((a, b) => b.length - a.length);
+  }
+
+  async #load(file?: string): Promise<void> {
+    try {
+      const { config, file: used } = await this.#options.load(file);
+      this.#config = config;
+      this.#configFile = used;
+      this.#desired = makeDesired(config, { root: process.geteuid?.() === 0 });
+      this.#problems = [];
+      this.#engine = undefined;
+      this.#entries.replace(this.#desired);
+    } catch (error) {
+      if (!(error instanceof HmpersistError)) throw error;
+      this.#problems = [`the configuration was not taken: ${error.message}`];
+      throw error;
+    }
+  }
+
+  async #reconcile(): Promise<Outcome> {
+    const plan = await this.#plan();
+    this.#refusals = plan.refusals;
+    const failed = await carryOut(plan, {
+      mounts: this.#mounts,
+      links: this.#links,
+      entries: this.#entries,
+      engine: () => this.#selectEngine(),
+      log: this.#log,
+    });
+    for (const refusal of plan.refusals) this.#log.warn({ ...refusal }, "refused");
+    if (this.#desired !== undefined) await this.#links.watch(this.#desired);
+    const report = await this.#report();
+    const worst = failed > 0 ? EXIT.partial : plan.refusals.length > 0 ? EXIT.refused : EXIT.done;
+    return { exitCode: worst, report };
+  }
+
+  async #plan(): Promise<Plan> {
+    if (this.#desired === undefined) return { actions: [], refusals: [], kept: [] };
+    const held = new Set(this.#server.mountpoints);
+    return makePlan(this.#desired, await this.#observer.observe(this.#desired, held, this.#links.own()));
+  }
+
+  #selectEngine(): Promise<EngineProbe> {
+    this.#engine ??= selectEngine(this.#config?.engine ?? "auto", probeEngines);
+    return this.#engine;
+  }
+
+  async #handle(request: ControlRequest): Promise<unknown> {
+    switch (request.command) {
+      case "status":
+        return this.#report();
+      case "plan":
+        return this.#queue.run(async () => {
+          const plan = await this.#plan();
+          return { lines: explainPlan(plan), refusals: plan.refusals, actions: plan.actions.length };
+        });
+      case "apply":
+        if (request.restartServer === true) await this.#queue.run(() => this.#server.restart());
+        return this.apply(request.config);
+      case "unmount":
+        return this.#unmountCommand(request.lazy, request.targets);
+    }
+  }
+
+  async #unmountCommand(lazy: boolean, targets: readonly string[] | undefined): Promise<{ unmounted: string[]; busy: Record<string, string> }> {
+    const result = await this.#queue.run(async () => {
+      const unmounted: string[] = [];
+      const busy: Record<string, string> = {};
+      for (const target of this.#deepestFirst()) {
+        if (targets !== undefined && !targets.includes(target)) continue;
+        const holders = await this.#mounts.unmount(target, lazy);
+        if (holders.length > 0 || this.#isMounted(target)) {
+          busy[target] = describeHolders(holders);
+        } else {
+          unmounted.push(target);
+          this.#entries.set(target, "missing", "unmounted on request");
+        }
+      }
+      return { unmounted, busy };
+    });
+    // The reply goes out first; a daemon without mounts has nothing left to do.
+    if (targets === undefined && Object.keys(result.busy).length === 0) setImmediate(() => process.kill(process.pid, "SIGTERM"));
+    return result;
+  }
+
+  #mountEnded(mountpoint: string, reason: string | undefined): void {
+    if (this.#stopping || this.#entries.stateOf(mountpoint) !== "mounted") return;
+    this.#entries.set(mountpoint, "missing", reason ?? "unmounted by somebody else; 'hmpersist apply' mounts it again");
+    this.#log.warn({ mount: mountpoint, reason }, "mount ended");
+    this.#sayStatus();
+  }
+
+  #serverDied(how: string, lost: readonly string[]): void {
+    this.#log.error({ how, lost: lost.length }, "server died");
+    for (const mountpoint of lost) this.#entries.set(mountpoint, "dead", `its server died (${how})`);
+    if (lost.length === 0 || this.#stopping) return;
+    void this.#queue.run(() => this.#reconcile()).catch((error: unknown) => this.#log.error({ err: error }, "repair failed"));
+  }
+
+  async #report(): Promise<StatusReport> {
+    const stats = await this.#server.stats();
+    const entries = this.#entries.report(stats, (target) => this.#server.engineOf(target));
+    const { pid } = this.#server;
+    const stuck = this.#observer.stuck().map((root) => `${root} does not answer`);
+    return {
+      version: VERSION,
+      daemon: { pid: process.pid, since: this.#since, state: this.#state() },
+      server: pid === undefined ? null : { pid, restarts: this.#server.restarts },
+      home: this.#config?.home ?? "",
+      configFile: this.#configFile,
+      entries,
+      refusals: this.#refusals,
+      problems: [...this.#problems, ...stuck],
+    };
+  }
+
+  #state(): "running" | "degraded" | "stopping" {
+    if (this.#stopping) return "stopping";
+    return this.#problems.length > 0 || this.#refusals.length > 0 ? "degraded" : "running";
+  }
+
+  #summary(): string {
+    const { mounted, linked, other } = this.#entries.count();
+    return `${mounted} mounted, ${linked} linked${other > 0 ? `, ${other} not in place: see 'hmpersist status'` : ""}${this.#problems.length > 0 ? `; ${this.#problems[0]}` : ""}`;
+  }
+
+  #sayReady(): void {
+    this.#notifier.ready(this.#summary());
+  }
+
+  #sayStatus(): void {
+    this.#notifier.status(this.#summary());
+  }
+}

@@ -1,0 +1,75 @@
+// What the daemon knows of each entry of the configuration, by target; `status` prints it. Updated by whoever acts on an entry.
+import type { EngineName, ServeStats } from "../engine/engine.ts";
+import type { Desired, Refusal, Spec } from "../plan/types.ts";
+import type { EntryState, EntryStatus } from "./status.ts";
+
+interface Entry {
+  spec: Spec;
+  state: EntryState;
+  detail: string | undefined;
+  healed: { count: number; last: number } | undefined;
+  backups: readonly string[];
+}
+
+const HEALTHY: readonly EntryState[] = ["mounted", "linked", "dangling", "healed"];
+
+export class Entries {
+  readonly #entries = new Map<string, Entry>();
+
+  /** Follows a new configuration: known entries keep their state, others begin as pending. */
+  replace(desired: Desired): void {
+    const specs = [...desired.mounts, ...desired.links];
+    const targets = new Set(specs.map((spec) => spec.target));
+    for (const target of this.#entries.keys()) if (!targets.has(target)) this.#entries.delete(target);
+    for (const spec of specs) {
+      const known = this.#entries.get(spec.target);
+      if (known === undefined) this.#entries.set(spec.target, { spec, state: "pending", detail: undefined, healed: undefined, backups: [] });
+      else known.spec = spec;
+    }
+  }
+
+  set(target: string, state: EntryState, detail?: string): void {
+    const entry = this.#entries.get(target);
+    if (entry === undefined) return;
+    entry.state = state;
+    entry.detail = detail;
+  }
+
+  refuse(refusals: readonly Refusal[]): void {
+    for (const refusal of refusals) this.set(refusal.target, "refused", `${refusal.reason}; ${refusal.hint}`);
+  }
+
+  healed(target: string, at: number, backups: readonly string[]): void {
+    const entry = this.#entries.get(target);
+    if (entry === undefined) return;
+    entry.state = "healed";
+    entry.healed = { count: (entry.healed?.count ?? 0) + 1, last: at };
+    entry.backups = backups;
+  }
+
+  get(target: string): Spec | undefined {
+    return this.#entries.get(target)?.spec;
+  }
+
+  stateOf(target: string): EntryState | undefined {
+    return this.#entries.get(target)?.state;
+  }
+
+  report(stats: Record<string, ServeStats>, engineOf: (target: string) => EngineName | undefined): EntryStatus[] {
+    return [...this.#entries.values()].map(({ spec, state, detail, healed, backups }) => ({
+      type: spec.kind === "mount" || spec.what === "directory" ? "directory" : "file",
+      source: spec.source,
+      target: spec.target,
+      storage: spec.storage,
+      method: spec.kind === "link" ? "symlink" : spec.method,
+      engine: engineOf(spec.target) ?? null,
+      ...(spec.kind === "mount" ? { cache: spec.cache } : {}),
+      state,
+      healthy: HEALTHY.includes(state),
+      ...(detail === undefined ? {} : { detail }),
+      ...(healed === undefined ? {} : { healed }),
+      ...(backups.length === 0 ? {} : { backups }),
+      ...(stats[spec.target] === undefined ? {} : { stats: stats[spec.target] }),
+    }));
+  }
+}

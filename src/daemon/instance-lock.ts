@@ -1,0 +1,54 @@
+// One daemon per user: an flock on a file in the runtime directory. The kernel drops it with the process, so it is never stale.
+import { chmodSync, mkdirSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import { AT_FDCWD, O_CLOEXEC, O_CREAT, O_NOFOLLOW, O_RDWR } from "../sys/constants.ts";
+import { raw } from "../sys/call.ts";
+import { errnoName } from "../sys/errno.ts";
+import { close, ftruncate, openat, pread, pwriteAll } from "../sys/file.ts";
+import { libc } from "../sys/libc.ts";
+import { cstr } from "../sys/name.ts";
+import { HmpersistError } from "../errors.ts";
+
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+
+/** Makes the runtime directory, 0700 and ours. */
+export function makePrivateDirectory(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    const stat = statSync(path);
+    if (stat.uid !== process.getuid?.()) {
+      throw new HmpersistError("HMP_ENVIRONMENT", `${path} belongs to uid ${stat.uid}`, "set XDG_RUNTIME_DIR to a directory of your own");
+    }
+    if ((stat.mode & 0o077) !== 0) chmodSync(path, 0o700);
+  } catch (error) {
+    if (error instanceof HmpersistError) throw error;
+    const code = (error as NodeJS.ErrnoException).code ?? String(error);
+    throw new HmpersistError("HMP_ENVIRONMENT", `cannot make ${path}: ${code}`, "set XDG_RUNTIME_DIR to a directory of your own", {
+      cause: error,
+    });
+  }
+}
+
+/**
+ * Takes the lock for as long as this process lives.
+ * @throws HmpersistError HMP_DAEMON_RUNNING, naming the pid that holds it.
+ */
+export function takeInstanceLock(path: string): void {
+  makePrivateDirectory(dirname(path));
+  const fd = openat(AT_FDCWD, cstr(path), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600);
+  const result = raw(libc.flock, fd, LOCK_EX | LOCK_NB);
+  if (result < 0) {
+    const buffer = Buffer.alloc(16);
+    const pid = buffer.toString("latin1", 0, pread(fd, buffer, 16, 0)).trim();
+    close(fd);
+    if (errnoName(-result) !== "EAGAIN") throw new HmpersistError("HMP_ENVIRONMENT", `cannot lock ${path}: ${errnoName(-result)}`);
+    throw new HmpersistError(
+      "HMP_DAEMON_RUNNING",
+      `a daemon is running already (pid ${pid})`,
+      "'hmpersist apply' makes it follow a changed configuration; 'hmpersist unmount' ends it",
+    );
+  }
+  ftruncate(fd, 0);
+  pwriteAll(fd, Buffer.from(`${process.pid}\n`), 0);
+}

@@ -1,0 +1,74 @@
+// Looks at paths without ever waiting long: a stuck filesystem costs one thread of libuv's pool and one deadline, not the daemon.
+// Looks go through one gate per filesystem root (home, each storage); while a look there has not come back, later ones are answered
+// ETIMEDOUT at once.
+import { lstat, opendir, readFile, readlink } from "node:fs/promises";
+import type { Found } from "../plan/types.ts";
+
+const DEADLINE_MS = 1_500;
+const NAMES_SHOWN = 5;
+/** Larger files are not compared: they differ, and the user decides. */
+const COMPARE_MAX = 16 * 1024 * 1024;
+
+const TIMED_OUT: Found = { type: "error", errno: "ETIMEDOUT" };
+
+export class Gate {
+  #late: Promise<unknown> | undefined;
+
+  /** True while a look has outlived its deadline. */
+  get stuck(): boolean {
+    return this.#late !== undefined;
+  }
+
+  /** Runs `work`; resolves to `otherwise` if it does not come back in time. Never rejects. */
+  async run<T>(work: () => Promise<T>, otherwise: T): Promise<T> {
+    if (this.#late !== undefined) return otherwise;
+    const running = work().catch(() => otherwise);
+    let timer: NodeJS.Timeout | undefined;
+    const deadline = new Promise<"late">((resolve) => {
+      timer = setTimeout(resolve, DEADLINE_MS, "late");
+    });
+    const first = await Promise.race([running, deadline]);
+    clearTimeout(timer);
+    if (first !== "late") return first as T;
+    this.#late = running.finally(() => {
+      this.#late = undefined;
+    });
+    return otherwise;
+  }
+
+  /** What stands at `path`, not following a link. */
+  look(path: string): Promise<Found> {
+    return this.run(() => lookAt(path), TIMED_OUT);
+  }
+}
+
+async function lookAt(path: string): Promise<Found> {
+  try {
+    const stat = await lstat(path);
+    if (stat.isSymbolicLink()) return { type: "link", text: await readlink(path) };
+    if (stat.isFile()) return { type: "file", size: stat.size };
+    if (stat.isDirectory()) return await lookInto(path);
+    return { type: "other" };
+  } catch (error) {
+    const { code = "EIO" } = error as NodeJS.ErrnoException;
+    return code === "ENOENT" ? { type: "missing" } : { type: "error", errno: code };
+  }
+}
+
+async function lookInto(path: string): Promise<Found> {
+  const names: string[] = [];
+  const directory = await opendir(path);
+  for await (const entry of directory) {
+    names.push(entry.name);
+    if (names.length === NAMES_SHOWN) break;
+  }
+  return { type: "directory", empty: names.length === 0, names: names.sort() };
+}
+
+/** Whether two regular files hold the same bytes. */
+export async function sameContent(a: string, b: string): Promise<boolean> {
+  const [statA, statB] = await Promise.all([lstat(a), lstat(b)]);
+  if (!statA.isFile() || !statB.isFile() || statA.size !== statB.size || statA.size > COMPARE_MAX) return false;
+  const [bytesA, bytesB] = await Promise.all([readFile(a), readFile(b)]);
+  return bytesA.equals(bytesB);
+}

@@ -1,0 +1,39 @@
+// Asks mounts that nobody here serves whether they are alive: statfs(2) answers ENOTCONN at once on a dead one and never on a stuck
+// one. So it runs in a child of its own, which is killed at the deadline; a thread could not be.
+import { spawn } from "node:child_process";
+
+export type Health = "served" | "dead" | "stuck" | "unknown";
+
+const DEADLINE_MS = 1_500;
+const PROGRAM = `
+const { statfs } = require("node:fs");
+for (const path of process.argv.slice(1)) {
+  statfs(path, (error) => process.stdout.write(JSON.stringify([path, error ? error.code : "OK"]) + "\\n"));
+}`;
+
+export async function probeMounts(mountpoints: readonly string[]): Promise<Map<string, Health>> {
+  const health = new Map<string, Health>(mountpoints.map((mountpoint) => [mountpoint, "stuck"]));
+  if (mountpoints.length === 0) return health;
+  const env = { ...process.env, UV_THREADPOOL_SIZE: String(Math.min(mountpoints.length, 128)) };
+  const child = spawn(process.execPath, ["-e", PROGRAM, "--", ...mountpoints], { stdio: ["ignore", "pipe", "ignore"], env });
+  let text = "";
+  child.stdout.setEncoding("utf8");
+  child.stdout.on("data", (chunk: string) => {
+    text += chunk;
+    if (text.split("\n").length > mountpoints.length) child.kill("SIGKILL");
+  });
+  const timer = setTimeout(() => child.kill("SIGKILL"), DEADLINE_MS);
+  await new Promise((resolve) => child.on("exit", resolve).on("error", resolve));
+  clearTimeout(timer);
+  for (const line of text.split("\n").filter((each) => each.endsWith("]"))) {
+    const [path, code] = JSON.parse(line) as [string, string];
+    health.set(path, healthOf(code));
+  }
+  return health;
+}
+
+function healthOf(code: string): Health {
+  // Root is refused (EACCES) by a dead mount without allow_other, its owner gets ENOTCONN, and ECONNABORTED after an abort.
+  if (code === "ENOTCONN" || code === "ECONNABORTED") return "dead";
+  return code === "OK" ? "served" : "unknown";
+}

@@ -1,0 +1,122 @@
+// Carries out a plan: unmounts, links to take away, directories, mounts in waves, links to put in place. An action that fails is
+// recorded at its entry and keeps no other from being tried; what lies below a mount that failed is left alone, because it would be
+// hidden as soon as that mount succeeds.
+import { mkdir } from "node:fs/promises";
+import { isErrno } from "../sys/errno.ts";
+import type { EngineProbe } from "../engine/engine.ts";
+import { HmpersistError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import { contains } from "../plan/path.ts";
+import type { Action, MountSpec, Plan } from "../plan/types.ts";
+import { describeHolders } from "./busy.ts";
+import type { Entries } from "./entries.ts";
+import type { Links } from "./links.ts";
+import { mayAllowOther, type Mounts } from "./mounts.ts";
+import { inLanes, waves } from "./parallel.ts";
+
+export interface Tools {
+  readonly mounts: Mounts;
+  readonly links: Links;
+  readonly entries: Entries;
+  readonly engine: () => Promise<EngineProbe>;
+  readonly log: Log;
+}
+
+/** Returns how many actions failed. */
+export async function carryOut(plan: Plan, tools: Tools): Promise<number> {
+  const { entries, log } = tools;
+  const failed = new Set<string>();
+  const attempt = async (target: string, work: () => Promise<void>): Promise<void> => {
+    try {
+      await work();
+    } catch (error) {
+      failed.add(target);
+      const detail = oneLine(error);
+      entries.set(target, "missing", detail);
+      log.error({ target, detail }, "action failed");
+    }
+  };
+  entries.refuse(plan.refusals);
+  for (const spec of plan.kept) {
+    if (spec.kind === "mount") entries.set(spec.target, "mounted", noteOn(spec));
+    else await attempt(spec.target, () => tools.links.check(spec));
+  }
+  const { mounts, rest } = split(plan.actions);
+  for (const action of rest.before) await attempt(subject(action), () => act(action, tools));
+  for (const wave of waves(mounts)) {
+    await inLanes(wave, (spec) => attempt(spec.target, () => mountOne(spec, failed, rest.directories, tools)));
+  }
+  await inLanes(rest.links, (action) => attempt(subject(action), () => act(action, tools)));
+  return failed.size;
+}
+
+async function mountOne(spec: MountSpec, failed: ReadonlySet<string>, directories: readonly Action[], tools: Tools): Promise<void> {
+  const parent = [...failed].find((target) => contains(target, spec.target));
+  if (parent !== undefined) throw new HmpersistError("HMP_REFUSED", `not mounted, because ${parent} was not`);
+  for (const action of directories) {
+    const path = action.type === "mkdir-home" || action.type === "mkdir-storage" ? action.path : "";
+    // A mountpoint below another mount is made once that one is there.
+    if (contains(path, spec.target) || contains(path, spec.source)) await act(action, tools);
+  }
+  const engine = await tools.engine();
+  await tools.mounts.mount(spec, engine.name);
+  tools.entries.set(spec.target, "mounted", noteOn(spec));
+  tools.log.info({ mount: spec.target, source: spec.source, engine: engine.name }, "mounted");
+}
+
+function noteOn(spec: MountSpec): string | undefined {
+  return spec.allowOther && !mayAllowOther() ? "for this user only: allowOther needs the line 'user_allow_other' in /etc/fuse.conf" : undefined;
+}
+
+async function act(action: Action, tools: Tools): Promise<void> {
+  switch (action.type) {
+    case "unmount": {
+      // Only a mount without a server is detached while in use: nothing works on it any more.
+      const holders = await tools.mounts.unmount(action.target, action.why === "dead");
+      if (holders.length > 0) throw new HmpersistError("HMP_BUSY", `${action.target} is ${describeHolders(holders)}`);
+      tools.log.info({ mount: action.target, why: action.why }, "unmounted");
+      return;
+    }
+    case "mkdir-storage":
+    case "mkdir-home":
+      return makeDirectory(action.path, action.mode);
+    case "unlink":
+      return tools.links.remove(action.target, action.text);
+    case "link":
+      return tools.links.place(action.spec);
+    case "mount":
+      return mountOne(action.spec, new Set(), [], tools);
+  }
+}
+
+async function makeDirectory(path: string, mode: number): Promise<void> {
+  try {
+    await mkdir(path, { mode });
+  } catch (error) {
+    if (!isErrno(error, "EEXIST")) throw error;
+  }
+}
+
+const subject = (action: Action): string => {
+  if (action.type === "mount" || action.type === "link") return action.spec.target;
+  return action.type === "mkdir-home" || action.type === "mkdir-storage" ? action.path : action.target;
+};
+
+interface Rest {
+  readonly before: Action[];
+  readonly directories: Action[];
+  readonly links: Action[];
+}
+
+function split(actions: readonly Action[]): { mounts: MountSpec[]; rest: Rest } {
+  const mounts = actions.flatMap((action) => (action.type === "mount" ? [action.spec] : []));
+  const directories = actions.filter((action) => action.type === "mkdir-home" || action.type === "mkdir-storage");
+  const links = actions.filter((action) => action.type === "link");
+  const before = actions.filter((action) => action.type === "unmount" || action.type === "unlink");
+  return { mounts, rest: { before, directories, links } };
+}
+
+const oneLine = (error: unknown): string => {
+  if (error instanceof HmpersistError) return error.hint === undefined ? error.message : `${error.message}; ${error.hint}`;
+  return error instanceof Error ? error.message : String(error);
+};

@@ -1,0 +1,247 @@
+// Runs the server process and gives it mounts. The daemon keeps the original /dev/fuse descriptor and the state memory of every mount,
+// so that when the server dies a new one takes the mounts over and nobody sees ENOTCONN.
+import { fork, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { MFD_CLOEXEC } from "../sys/constants.ts";
+import { call } from "../sys/call.ts";
+import { close } from "../sys/file.ts";
+import { libc } from "../sys/libc.ts";
+import { cstr } from "../sys/name.ts";
+import { sendFds, socketpair } from "../sys/socket.ts";
+import type { EngineName, ServeSpec, ServeStats } from "../engine/engine.ts";
+import type { FromServer, ToServer } from "../engine/host-protocol.ts";
+import { HmpersistError } from "../errors.ts";
+import type { Log } from "../log.ts";
+
+const HOST = fileURLToPath(new URL("../engine/host.js", import.meta.url));
+const SERVE_TIMEOUT_MS = 15_000;
+const STATS_TIMEOUT_MS = 500;
+/** Restarts in quick succession wait longer each time, so that a server that cannot start does not burn the machine. */
+const BACKOFF_MS = [0, 50, 250, 1_000, 5_000];
+const STEADY_MS = 10_000;
+
+interface Held {
+  readonly spec: ServeSpec;
+  readonly engine: EngineName;
+  readonly device: number | undefined;
+  readonly state: number | undefined;
+}
+
+interface Waiting {
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** What the owner of the server wants to hear. */
+export interface ServerEvents {
+  /** A mount's connection is over: it was unmounted, or its engine gave up (then with a reason). */
+  ended(mountpoint: string, reason: string | undefined): void;
+  /** The server died by itself. `lost` are the mounts no successor can take over. */
+  died(how: string, lost: readonly string[]): void;
+}
+
+export class ServerProcess {
+  readonly #log: Log;
+  readonly #events: ServerEvents;
+  readonly #held = new Map<string, Held>();
+  readonly #waiting = new Map<string, Waiting>();
+  readonly #stats = new Map<number, (mounts: Record<string, ServeStats>) => void>();
+  #child: ChildProcess | undefined;
+  #starting: Promise<ChildProcess> | undefined;
+  #socket = -1;
+  #seq = 0;
+  #failures = 0;
+  #stopping = false;
+  #startedAt = 0;
+  restarts = 0;
+
+  constructor(log: Log, events: ServerEvents) {
+    this.#log = log;
+    this.#events = events;
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  /** The mounts whose descriptors are held, whether or not a server runs at this moment. */
+  get mountpoints(): string[] {
+    return [...this.#held.keys()];
+  }
+
+  engineOf(mountpoint: string): EngineName | undefined {
+    return this.#held.get(mountpoint)?.engine;
+  }
+
+  /**
+   * Has `spec` served. `device` is the mounted descriptor (owned from here on), undefined for an engine that mounts by itself.
+   * Rejects with the engine's reason.
+   */
+  async serve(engine: EngineName, spec: ServeSpec, device: number | undefined): Promise<void> {
+    const state =
+      device === undefined ? undefined : call("memfd_create", undefined, libc.memfd_create, cstr("hmpersist-state"), MFD_CLOEXEC);
+    const held: Held = { spec, engine, device, state };
+    this.#held.set(spec.mountpoint, held);
+    try {
+      await this.#send(held, false);
+    } catch (error) {
+      this.#release(spec.mountpoint);
+      throw error;
+    }
+  }
+
+  async #send(held: Held, resume: boolean): Promise<void> {
+    const child = await this.#start();
+    const { mountpoint } = held.spec;
+    const answer = new Promise<void>((resolve, reject) => this.#waiting.set(mountpoint, { resolve, reject }));
+    const timer = setTimeout(() => this.#settle(mountpoint, new Error("the server did not answer in time")), SERVE_TIMEOUT_MS);
+    if (held.device !== undefined && held.state !== undefined) {
+      sendFds(this.#socket, Buffer.from(`${mountpoint.slice(0, 1024)}\n`), [held.device, held.state]);
+    }
+    this.#tell(child, { type: "serve", engine: held.engine, spec: held.spec, device: held.device !== undefined, resume });
+    try {
+      await answer;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Counters of every mount; empty if the server does not answer in time, which is not waited for longer. */
+  async stats(): Promise<Record<string, ServeStats>> {
+    const child = this.#child;
+    if (child === undefined) return {};
+    const seq = ++this.#seq;
+    return new Promise((resolve) => {
+      const finish = (mounts: Record<string, ServeStats>): void => {
+        clearTimeout(timer);
+        this.#stats.delete(seq);
+        resolve(mounts);
+      };
+      const timer = setTimeout(finish, STATS_TIMEOUT_MS, {});
+      this.#stats.set(seq, finish);
+      this.#tell(child, { type: "stats", seq });
+    });
+  }
+
+  /** Replaces the server by a new one, for an upgrade; the mounts stay. */
+  async restart(): Promise<void> {
+    const child = this.#child;
+    if (child === undefined) return;
+    const gone = once(child, "exit");
+    child.kill("SIGKILL");
+    await gone;
+  }
+
+  /** Ends the server. Mounts still there lose their server: unmount first. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    const child = this.#child;
+    if (child !== undefined) {
+      const gone = once(child, "exit");
+      this.#tell(child, { type: "quit" });
+      const timer = setTimeout(() => child.kill("SIGKILL"), 3_000);
+      await gone;
+      clearTimeout(timer);
+    }
+    for (const mountpoint of this.#held.keys()) this.#release(mountpoint);
+  }
+
+  // IPC writes fail asynchronously when the child is gone; its exit event tells all there is to know.
+  #tell(child: ChildProcess, message: ToServer): void {
+    child.send(message, () => {});
+  }
+
+  #start(): Promise<ChildProcess> {
+    this.#starting ??= this.#spawn();
+    return this.#starting;
+  }
+
+  async #spawn(): Promise<ChildProcess> {
+    if (this.#stopping) throw new HmpersistError("HMP_INTERNAL", "the server is being stopped");
+    const [ours, theirs] = socketpair("seqpacket");
+    // The server answers requests on its own threads; its main thread and libuv's pool only carry messages.
+    const child = fork(HOST, [], {
+      stdio: ["ignore", "inherit", "inherit", "ipc", theirs],
+      execArgv: ["--max-semi-space-size=1", "--no-warnings"],
+      // Its own process group: Ctrl-C in a terminal is the daemon's business.
+      detached: true,
+    });
+    close(theirs);
+    this.#socket = ours;
+    this.#child = child;
+    this.#startedAt = Date.now();
+    child.on("message", (message) => this.#hear(message as FromServer));
+    child.on("exit", (code, signal) => this.#exited(child, ours, signal ?? `exit code ${code}`));
+    await once(child, "message");
+    return child;
+  }
+
+  #hear(message: FromServer): void {
+    switch (message.type) {
+      case "ready":
+        this.#log.debug({ pid: this.#child?.pid }, "server started");
+        break;
+      case "serving":
+        this.#settle(message.mountpoint);
+        break;
+      case "failed":
+        this.#settle(message.mountpoint, new Error(message.reason));
+        break;
+      case "ended":
+        this.#release(message.mountpoint);
+        this.#events.ended(message.mountpoint, message.reason);
+        break;
+      case "stats":
+        this.#stats.get(message.seq)?.(message.mounts);
+        break;
+    }
+  }
+
+  #settle(mountpoint: string, error?: Error): void {
+    const waiting = this.#waiting.get(mountpoint);
+    this.#waiting.delete(mountpoint);
+    if (error === undefined) waiting?.resolve();
+    else waiting?.reject(error);
+  }
+
+  #release(mountpoint: string): void {
+    const held = this.#held.get(mountpoint);
+    this.#held.delete(mountpoint);
+    if (held?.device !== undefined) close(held.device);
+    if (held?.state !== undefined) close(held.state);
+  }
+
+  #exited(child: ChildProcess, socket: number, how: string): void {
+    close(socket);
+    if (this.#child !== child) return;
+    this.#child = undefined;
+    this.#starting = undefined;
+    for (const mountpoint of this.#waiting.keys()) this.#settle(mountpoint, new Error(`the server ended (${how})`));
+    if (this.#stopping) return;
+    const lost = [...this.#held].filter(([, held]) => held.device === undefined).map(([mountpoint]) => mountpoint);
+    for (const mountpoint of lost) this.#release(mountpoint);
+    this.#events.died(how, lost);
+    if (this.#held.size > 0) this.#scheduleTakeover();
+  }
+
+  #scheduleTakeover(): void {
+    this.#failures = Date.now() - this.#startedAt > STEADY_MS ? 0 : this.#failures + 1;
+    this.restarts += 1;
+    const delay = BACKOFF_MS[Math.min(this.#failures, BACKOFF_MS.length - 1)] ?? 0;
+    setTimeout(() => void this.#takeOver(), delay);
+  }
+
+  async #takeOver(): Promise<void> {
+    // A server that dies now schedules the next attempt itself, through its exit.
+    await Promise.all(
+      [...this.#held.values()].map(async (held) => {
+        try {
+          await this.#send(held, true);
+        } catch (error) {
+          this.#log.error({ mount: held.spec.mountpoint, error: String(error) }, "mount was not taken over");
+        }
+      }),
+    );
+  }
+}
