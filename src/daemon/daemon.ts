@@ -33,6 +33,8 @@ export interface DaemonOptions {
   readonly load: (file?: string) => Promise<{ readonly config: Config; readonly file: string | null }>;
   readonly log: Log;
   readonly trace: boolean;
+  /** Under a service manager a bad configuration must not lock the user out: stay up, do nothing, say so. */
+  readonly tolerant: boolean;
 }
 
 /** What `mount` and `apply` print and end with. */
@@ -81,7 +83,7 @@ export class Daemon {
     const { lockFile, controlSocket } = locations(process.env);
     takeInstanceLock(lockFile);
     const outcome = await this.#queue.run(async () => {
-      await this.#load();
+      await this.#loadAtStart();
       this.#control = await listen(controlSocket, (request) => this.#handle(request), this.#log);
       return this.#reconcile();
     });
@@ -137,6 +139,15 @@ export class Daemon {
 
   #deepestFirst(): string[] {
     return this.#server.mountpoints.sort((a, b) => b.length - a.length);
+  }
+
+  async #loadAtStart(): Promise<void> {
+    try {
+      await this.#load();
+    } catch (error) {
+      if (!this.#options.tolerant || !(error instanceof HmpersistError)) throw error;
+      this.#log.error({ detail: error.message }, "configuration refused, nothing is mounted");
+    }
   }
 
   async #load(file?: string): Promise<void> {
@@ -200,7 +211,10 @@ export class Daemon {
     }
   }
 
-  async #unmountCommand(lazy: boolean, targets: readonly string[] | undefined): Promise<{ unmounted: string[]; busy: Record<string, string> }> {
+  async #unmountCommand(
+    lazy: boolean,
+    targets: readonly string[] | undefined,
+  ): Promise<{ unmounted: string[]; busy: Record<string, string> }> {
     const result = await this.#queue.run(async () => {
       const unmounted: string[] = [];
       const busy: Record<string, string> = {};

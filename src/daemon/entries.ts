@@ -23,7 +23,8 @@ export class Entries {
     for (const target of this.#entries.keys()) if (!targets.has(target)) this.#entries.delete(target);
     for (const spec of specs) {
       const known = this.#entries.get(spec.target);
-      if (known === undefined) this.#entries.set(spec.target, { spec, state: "pending", detail: undefined, healed: undefined, backups: [] });
+      if (known === undefined)
+        this.#entries.set(spec.target, { spec, state: "pending", detail: undefined, healed: undefined, backups: [] });
       else known.spec = spec;
     }
   }
@@ -53,6 +54,13 @@ export class Entries {
 
   stateOf(target: string): EntryState | undefined {
     return this.#entries.get(target)?.state;
+  }
+
+  count(): { mounted: number; linked: number; other: number } {
+    const entries = [...this.#entries.values()];
+    const mounted = entries.filter((entry) => entry.state === "mounted").length;
+    const linked = entries.filter((entry) => entry.spec.kind === "link" && HEALTHY.includes(entry.state)).length;
+    return { mounted, linked, other: entries.length - mounted - linked };
   }
 
   report(stats: Record<string, ServeStats>, engineOf: (target: string) => EngineName | undefined): EntryStatus[] {

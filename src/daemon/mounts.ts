@@ -48,7 +48,9 @@ export class Mounts {
     } catch (error) {
       // Nobody serves it, so nothing can be open on it: detach it rather than leave a mount that hangs its callers.
       await unmount(spec.target, true);
-      throw new HmpersistError("HMP_INTERNAL", `${spec.target} could not be served: ${(error as Error).message}`, undefined, { cause: error });
+      throw new HmpersistError("HMP_INTERNAL", `${spec.target} could not be served: ${(error as Error).message}`, undefined, {
+        cause: error,
+      });
     }
   }
 

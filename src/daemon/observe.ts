@@ -23,8 +23,8 @@ export class Observer {
     return [...this.#gates].filter(([, gate]) => gate.stuck).map(([root]) => root);
   }
 
-  /** @param held mountpoints this daemon serves. */
-  async observe(desired: Desired, held: ReadonlySet<string>, ownLinks: ReadonlyMap<string, string>): Promise<Observation> {
+  /** @param held mountpoints this daemon serves; "living": whoever is not the daemon takes every mount that answers for its. */
+  async observe(desired: Desired, held: ReadonlySet<string> | "living", ownLinks: ReadonlyMap<string, string>): Promise<Observation> {
     const { home } = desired;
     const table = readMountinfo().filter((mount) => contains(home, mount.mountpoint));
     const mounts = await ownMounts(table, held);
@@ -58,17 +58,15 @@ export class Observer {
   }
 }
 
-const underMount = (path: string, mounted: ReadonlySet<string>): boolean => [...mounted].some((mount) => mount !== path && contains(mount, path));
+const underMount = (path: string, mounted: ReadonlySet<string>): boolean =>
+  [...mounted].some((mount) => mount !== path && contains(mount, path));
 
-async function ownMounts(table: ReturnType<typeof readMountinfo>, held: ReadonlySet<string>): Promise<OwnMount[]> {
+async function ownMounts(table: ReturnType<typeof readMountinfo>, held: ReadonlySet<string> | "living"): Promise<OwnMount[]> {
   const own = table.filter((mount) => mount.type === FSTYPE);
-  const unknown = own.filter((mount) => !held.has(mount.mountpoint)).map((mount) => mount.mountpoint);
-  const health = await probeMounts(unknown);
-  return own.map((mount) => ({
-    target: mount.mountpoint,
-    source: mount.source,
-    held: held.has(mount.mountpoint),
-    health: held.has(mount.mountpoint) ? "served" : (health.get(mount.mountpoint) ?? "unknown"),
-  }));
+  const isHeld = (target: string): boolean => held !== "living" && held.has(target);
+  const health = await probeMounts(own.map((mount) => mount.mountpoint).filter((target) => !isHeld(target)));
+  return own.map(({ mountpoint: target, source }) => {
+    const found = isHeld(target) ? "served" : (health.get(target) ?? "unknown");
+    return { target, source, held: isHeld(target) || (held === "living" && found === "served"), health: found };
+  });
 }
-

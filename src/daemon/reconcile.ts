@@ -65,7 +65,9 @@ async function mountOne(spec: MountSpec, failed: ReadonlySet<string>, directorie
 }
 
 function noteOn(spec: MountSpec): string | undefined {
-  return spec.allowOther && !mayAllowOther() ? "for this user only: allowOther needs the line 'user_allow_other' in /etc/fuse.conf" : undefined;
+  return spec.allowOther && !mayAllowOther()
+    ? "for this user only: allowOther needs the line 'user_allow_other' in /etc/fuse.conf"
+    : undefined;
 }
 
 async function act(action: Action, tools: Tools): Promise<void> {

@@ -1,0 +1,29 @@
+// `hmpersist config check` and `config schema`.
+import { resolve } from "node:path";
+import { loadConfig } from "../../config/load.ts";
+import { configJsonSchema } from "../../config/json-schema.ts";
+import { locations } from "../../config/locations.ts";
+import { makeDesired } from "../../plan/desired.ts";
+
+export interface CheckOptions {
+  readonly config?: string;
+  readonly json?: true;
+}
+
+export async function check(file: string | undefined, options: CheckOptions): Promise<void> {
+  const path = resolve(file ?? options.config ?? locations(process.env).configFile);
+  const config = loadConfig(path);
+  const desired = makeDesired(config, { root: process.geteuid?.() === 0 });
+  const directories = desired.mounts.length + desired.links.filter((link) => link.what === "directory").length;
+  const files = desired.links.length + desired.mounts.length - directories;
+  if (options.json === true) {
+    process.stdout.write(`${JSON.stringify({ file: path, home: config.home, directories, files, notes: config.notes })}\n`);
+    return;
+  }
+  process.stdout.write(`${path} is valid: ${directories} directories and ${files} files for ${config.home}\n`);
+  for (const note of config.notes) process.stdout.write(`note: ${note}\n`);
+}
+
+export async function schema(): Promise<void> {
+  process.stdout.write(`${JSON.stringify(configJsonSchema(), null, 2)}\n`);
+}

@@ -1,0 +1,66 @@
+// `hmpersist status`: asks the daemon; without one, says so and shows what the mount table tells.
+import { locations } from "../../config/locations.ts";
+import { ask } from "../../daemon/control/client.ts";
+import type { StatusReport } from "../../daemon/status.ts";
+import { EXIT, HmpersistError } from "../../errors.ts";
+import { readMountinfo } from "../../sys/mountinfo.ts";
+import { VERSION } from "../../version.ts";
+import { printReport } from "../print.ts";
+
+export interface StatusOptions {
+  readonly json?: true;
+  readonly watch?: true;
+}
+
+const TIMEOUT_MS = 1_800;
+const REFRESH_MS = 1_000;
+
+export async function status(options: StatusOptions): Promise<void> {
+  if (options.watch === true && process.stdout.isTTY) return watch();
+  const report = await getStatus();
+  printReport(report, options);
+  process.exitCode = report.daemon === null ? EXIT.noDaemon : report.entries.every((entry) => entry.healthy) ? EXIT.done : EXIT.partial;
+}
+
+async function getStatus(): Promise<StatusReport> {
+  try {
+    return await ask<StatusReport>(locations(process.env).controlSocket, { command: "status" }, TIMEOUT_MS);
+  } catch (error) {
+    if (error instanceof HmpersistError && error.code === "HMP_NO_DAEMON") return withoutDaemon(error);
+    throw error;
+  }
+}
+
+// Only the mount table is read: a mount that nobody serves would hang whoever looks into it.
+function withoutDaemon(error: HmpersistError): StatusReport {
+  const left = readMountinfo().filter((mount) => mount.type === "fuse.hmpersist");
+  return {
+    version: VERSION,
+    daemon: null,
+    server: null,
+    home: process.env["HOME"] ?? "",
+    configFile: null,
+    entries: left.map((mount) => ({
+      type: "directory",
+      source: mount.source,
+      target: mount.mountpoint,
+      storage: mount.source,
+      method: "fuse",
+      engine: null,
+      state: "dead",
+      healthy: false,
+      detail: "no daemon looks after it; 'hmpersist mount' takes it over",
+    })),
+    refusals: [],
+    problems: [`${error.message}; ${error.hint}`],
+  };
+}
+
+async function watch(): Promise<void> {
+  for (;;) {
+    const report = await getStatus();
+    process.stdout.write("\x1b[H\x1b[2J");
+    printReport(report, {});
+    await new Promise((resolve) => setTimeout(resolve, REFRESH_MS));
+  }
+}

@@ -1,0 +1,66 @@
+// `hmpersist unmount`: through the daemon, or by itself for what a dead daemon left behind.
+import { resolve } from "node:path";
+import { locations } from "../../config/locations.ts";
+import { ask } from "../../daemon/control/client.ts";
+import { describeHolders } from "../../daemon/busy.ts";
+import { EXIT, HmpersistError } from "../../errors.ts";
+import { findHolders } from "../../mount/holders.ts";
+import { unmount as unmountOne } from "../../mount/unmount.ts";
+import { readMountinfo } from "../../sys/mountinfo.ts";
+import { printable } from "../../sys/text.ts";
+
+export interface UnmountOptions {
+  readonly json?: true;
+  readonly lazy: boolean;
+}
+
+interface Result {
+  readonly unmounted: readonly string[];
+  readonly busy: Readonly<Record<string, string>>;
+}
+
+const TIMEOUT_MS = 60_000;
+
+export async function unmount(targets: readonly string[], options: UnmountOptions): Promise<void> {
+  const paths = targets.map((target) => resolve(target));
+  const result = await throughDaemon(paths, options.lazy);
+  print(result, options);
+  process.exitCode = Object.keys(result.busy).length > 0 ? EXIT.busy : EXIT.done;
+}
+
+async function throughDaemon(targets: readonly string[], lazy: boolean): Promise<Result> {
+  const { controlSocket } = locations(process.env);
+  try {
+    const request = { command: "unmount", lazy, ...(targets.length === 0 ? {} : { targets }) } as const;
+    return await ask<Result>(controlSocket, request, TIMEOUT_MS);
+  } catch (error) {
+    if (!(error instanceof HmpersistError) || error.code !== "HMP_NO_DAEMON") throw error;
+    return leftovers(targets, lazy);
+  }
+}
+
+// Mounts without a daemon: those of this user, deepest first. mountinfo lists them with their owner.
+async function leftovers(targets: readonly string[], lazy: boolean): Promise<Result> {
+  const owner = `user_id=${process.getuid?.() ?? 0}`;
+  const own = readMountinfo().filter((mount) => mount.type === "fuse.hmpersist" && mount.superOptions.includes(owner));
+  const wanted = own.map((mount) => mount.mountpoint).filter((target) => targets.length === 0 || targets.includes(target));
+  const unmounted: string[] = [];
+  const busy: Record<string, string> = {};
+  for (const target of wanted.sort((a, b) => b.length - a.length)) {
+    const result = await unmountOne(target, lazy);
+    if (result === "unmounted") unmounted.push(target);
+    else busy[target] = result === "busy" ? describeHolders(findHolders(target)) : result.failed;
+  }
+  return { unmounted, busy };
+}
+
+function print(result: Result, options: UnmountOptions): void {
+  if (options.json === true) {
+    process.stdout.write(`${JSON.stringify(result)}\n`);
+    return;
+  }
+  process.stdout.write(`${result.unmounted.length} unmounted\n`);
+  for (const [target, why] of Object.entries(result.busy)) process.stderr.write(`${printable(target)}: ${printable(why)}\n`);
+  if (Object.keys(result.busy).length > 0)
+    process.stderr.write("  hint: end these programs, or 'hmpersist unmount --lazy' detaches the mounts now\n");
+}

@@ -1,0 +1,48 @@
+// The daemon in this process: for service managers, and as the child that `hmpersist mount` waits for.
+import { Daemon } from "../daemon/daemon.ts";
+import { EXIT, HmpersistError } from "../errors.ts";
+import { createLog } from "../log.ts";
+import { raiseNofile } from "../sys/rlimit.ts";
+import { announce, isBackground } from "./announce.ts";
+import type { MountOptions } from "./commands/mount.ts";
+import { printReport } from "./print.ts";
+import { loadSettings } from "./settings.ts";
+
+export async function runForeground(options: MountOptions): Promise<void> {
+  raiseNofile();
+  const log = createLog(options.logLevel);
+  const daemon = new Daemon({
+    load: (file) => loadSettings(options, file),
+    log,
+    trace: options.trace === true,
+    tolerant: process.env["NOTIFY_SOCKET"] !== undefined,
+  });
+  const stopped = stopOnSignal(daemon);
+  process.on("SIGHUP", () => {
+    daemon
+      .apply()
+      .catch((error: unknown) =>
+        log.error({ detail: error instanceof HmpersistError ? error.message : String(error) }, "configuration refused, the old one stays"),
+      );
+  });
+  try {
+    const outcome = await daemon.start();
+    if (isBackground()) announce({ outcome });
+    else if (options.json === true || process.stdout.isTTY) printReport(outcome.report, options);
+  } catch (error) {
+    if (!isBackground() || !(error instanceof HmpersistError)) throw error;
+    announce({ error: { code: error.code, message: error.message, hint: error.hint } });
+    process.exitCode = error.exitCode;
+    return;
+  }
+  await stopped;
+  process.exitCode = EXIT.done;
+}
+
+function stopOnSignal(daemon: Daemon): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => void daemon.stop().then(resolve, reject);
+    process.on("SIGTERM", stop);
+    process.on("SIGINT", stop);
+  });
+}

@@ -1,0 +1,34 @@
+// Runs a command and ends the process: the only place that does.
+import { CommanderError } from "commander";
+import { EXIT, HmpersistError } from "../errors.ts";
+import { createProgram } from "./program.ts";
+
+async function main(argv: readonly string[]): Promise<number> {
+  const program = createProgram();
+  try {
+    await program.parseAsync([...argv]);
+    return Number(process.exitCode ?? EXIT.done);
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+    if (error instanceof HmpersistError) return complain(error, argv);
+    process.stderr.write(
+      `hmpersist: internal error, please report it: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    );
+    return EXIT.internal;
+  }
+}
+
+function complain(error: HmpersistError, argv: readonly string[]): number {
+  if (argv.includes("--json")) {
+    process.stdout.write(`${JSON.stringify({ error: { code: error.code, message: error.message, hint: error.hint ?? null } })}\n`);
+  }
+  process.stderr.write(`hmpersist: ${error.message}\n`);
+  if (error.hint !== undefined) process.stderr.write(`  hint: ${error.hint}\n`);
+  return error.exitCode;
+}
+
+const code = await main(process.argv);
+// Output to a pipe is written asynchronously: the process ends when it is, unless a handle would keep it for ever.
+process.exitCode = code;
+if (process.stdout.writableLength === 0) process.exit(code);
+process.stdout.once("drain", () => process.exit(code));

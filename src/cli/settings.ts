@@ -1,0 +1,62 @@
+// Which configuration a command works with: a file, or the options of an ad hoc mount.
+import { resolve } from "node:path";
+import type { Config } from "../config/config.ts";
+import { homeOf, locations } from "../config/locations.ts";
+import { HmpersistError } from "../errors.ts";
+
+export interface Settings {
+  readonly config?: string;
+  readonly home?: string;
+  readonly storage?: string;
+  readonly directory: readonly string[];
+  readonly file: readonly string[];
+  readonly removePrefixDirectory?: true;
+  readonly allowOther?: true;
+}
+
+/** The configuration and the file it came from (null: from options). `replacement` is a file given later, by `apply --config`. */
+export async function loadSettings(settings: Settings, replacement?: string): Promise<{ config: Config; file: string | null }> {
+  const { adHocConfig, loadConfig } = await import("../config/load.ts");
+  const env = settings.home === undefined ? process.env : { ...process.env, HOME: absolute(settings.home) };
+  if (settings.storage !== undefined && replacement === undefined) {
+    const config = adHocConfig({
+      home: homeOf(env),
+      storage: absolute(settings.storage),
+      directories: settings.directory,
+      files: settings.file,
+      removePrefixDirectory: settings.removePrefixDirectory === true,
+      allowOther: settings.allowOther === true,
+    });
+    return { config, file: null };
+  }
+  const file = absolute(replacement ?? settings.config ?? locations(process.env).configFile);
+  const config = loadConfig(file, env);
+  // --home overrides what the file says: the same configuration may be tried on another home.
+  return { config: settings.home === undefined ? config : { ...config, home: absolute(settings.home) }, file };
+}
+
+/** Refuses options that contradict or need each other. */
+export function checkSettings(settings: Settings): void {
+  const adHoc =
+    settings.directory.length > 0 || settings.file.length > 0 || settings.removePrefixDirectory === true || settings.allowOther === true;
+  if (settings.storage === undefined && adHoc) {
+    throw new HmpersistError(
+      "HMP_USAGE",
+      "--directory, --file, --remove-prefix-directory and --allow-other need --storage",
+      "hmpersist mount --storage DIR --directory PATH",
+    );
+  }
+  if (settings.storage !== undefined && settings.config !== undefined) {
+    throw new HmpersistError(
+      "HMP_USAGE",
+      "--storage and --config exclude each other",
+      "put the storage into the configuration file, or leave --config out",
+    );
+  }
+  if (settings.storage !== undefined && settings.directory.length === 0 && settings.file.length === 0) {
+    throw new HmpersistError("HMP_USAGE", "--storage alone mounts nothing", "name what to bring back: --directory PATH or --file PATH");
+  }
+}
+
+/** Paths on a command line are meant from where the user stands; a daemon in the background stands elsewhere. */
+const absolute = (path: string): string => resolve(process.env["HMPERSIST_CWD"] ?? process.cwd(), path);
