@@ -1,9 +1,11 @@
 // The daemon: keeps a home as its configuration wants it. It decides, mounts and links; the server process serves. Nothing here waits
 // for a mount of ours or for a storage longer than a deadline, so `status` always answers.
 import type { Server } from "node:net";
+import { join } from "node:path";
 import { locations } from "../config/locations.ts";
 import type { Config } from "../config/config.ts";
 import type { EngineProbe } from "../engine/engine.ts";
+import { askHandover } from "../engine/handover.ts";
 import { probeEngines } from "../engine/probe.ts";
 import { selectEngine } from "../engine/select.ts";
 import { EXIT, HmpersistError, type ExitCode } from "../errors.ts";
@@ -57,6 +59,7 @@ export class Daemon {
   readonly #links: Links;
   readonly #notifier: Notifier;
   readonly #since = Date.now();
+  readonly #handoverPath = join(locations(process.env).runtimeDir, "handover.sock");
   #control: Server | undefined;
   #config: Config | undefined;
   #configFile: string | null = null;
@@ -70,12 +73,12 @@ export class Daemon {
     this.#options = options;
     this.#log = options.log;
     this.#notifier = createNotifier(process.env);
-    this.#server = new ServerProcess(options.log, {
+    this.#server = new ServerProcess(options.log, this.#handoverPath, {
       ended: (mountpoint, reason) => this.#mountEnded(mountpoint, reason),
       died: (how, lost) => this.#serverDied(how, lost),
     });
     this.#mounts = new Mounts(this.#server, { trace: options.trace });
-    this.#links = new Links(this.#entries, options.log);
+    this.#links = new Links(this.#entries, options.log, locations(process.env).stateDir);
   }
 
   /** Takes the instance lock, opens the control socket and brings the home up. Throws HmpersistError if a daemon runs already. */
@@ -84,6 +87,7 @@ export class Daemon {
     takeInstanceLock(lockFile);
     const outcome = await this.#queue.run(async () => {
       await this.#loadAtStart();
+      await this.#takeOverMounts();
       this.#control = await listen(controlSocket, (request) => this.#handle(request), this.#log);
       return this.#reconcile();
     });
@@ -141,6 +145,14 @@ export class Daemon {
     return this.#server.mountpoints.sort((a, b) => b.length - a.length);
   }
 
+  // A daemon that died left its server serving; its mounts go on under this one.
+  async #takeOverMounts(): Promise<void> {
+    for (const mount of askHandover(this.#handoverPath)) {
+      await this.#server.resume(mount);
+      this.#log.info({ mount: mount.spec.mountpoint }, "mount taken over");
+    }
+  }
+
   async #loadAtStart(): Promise<void> {
     try {
       await this.#load();
@@ -177,16 +189,19 @@ export class Daemon {
       log: this.#log,
     });
     for (const refusal of plan.refusals) this.#log.warn({ ...refusal }, "refused");
-    if (this.#desired !== undefined) await this.#links.watch(this.#desired);
+    const unplaced = new Set([...failed, ...plan.refusals.map((refusal) => refusal.target)]);
+    if (this.#desired !== undefined) await this.#links.watch(this.#desired, unplaced);
     const report = await this.#report();
-    const worst = failed > 0 ? EXIT.partial : plan.refusals.length > 0 ? EXIT.refused : EXIT.done;
+    const worst = failed.size > 0 ? EXIT.partial : plan.refusals.length > 0 ? EXIT.refused : EXIT.done;
     return { exitCode: worst, report };
   }
 
   async #plan(): Promise<Plan> {
-    if (this.#desired === undefined) return { actions: [], refusals: [], kept: [] };
+    const desired = this.#desired;
+    if (desired === undefined) return { actions: [], refusals: [], kept: [] };
     const held = new Set(this.#server.mountpoints);
-    return makePlan(this.#desired, await this.#observer.observe(this.#desired, held, this.#links.own()));
+    await this.#links.open(desired.home);
+    return makePlan(desired, await this.#observer.observe(desired, held, this.#links.own()));
   }
 
   #selectEngine(): Promise<EngineProbe> {

@@ -11,6 +11,12 @@ interface Entry {
   backups: readonly string[];
 }
 
+interface LinkHistory {
+  readonly healed: number;
+  readonly lastHealed: string | undefined;
+  readonly backups: readonly string[];
+}
+
 const HEALTHY: readonly EntryState[] = ["mounted", "linked", "dangling", "healed"];
 
 export class Entries {
@@ -40,16 +46,13 @@ export class Entries {
     for (const refusal of refusals) this.set(refusal.target, "refused", `${refusal.reason}; ${refusal.hint}`);
   }
 
-  healed(target: string, at: number, backups: readonly string[]): void {
+  /** What the link keeper knows of a link. */
+  setLink(target: string, state: EntryState, detail: string | undefined, history: LinkHistory): void {
     const entry = this.#entries.get(target);
     if (entry === undefined) return;
-    entry.state = "healed";
-    entry.healed = { count: (entry.healed?.count ?? 0) + 1, last: at };
-    entry.backups = backups;
-  }
-
-  get(target: string): Spec | undefined {
-    return this.#entries.get(target)?.spec;
+    this.set(target, state, detail);
+    entry.healed = history.lastHealed === undefined ? undefined : { count: history.healed, last: Date.parse(history.lastHealed) };
+    entry.backups = history.backups;
   }
 
   stateOf(target: string): EntryState | undefined {

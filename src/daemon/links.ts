@@ -1,45 +1,83 @@
-// The link half of the daemon: puts links in place, takes them away, keeps watch over them.
+// The link half of the daemon: has the link keeper place, take away and watch links, and tells the entries what came of it.
+import { createLinkKeeper, type LinkKeeper } from "../link/keeper.ts";
+import type { LinkState, LinkStatus } from "../link/types.ts";
 import type { Log } from "../log.ts";
 import type { Desired, LinkSpec } from "../plan/types.ts";
+import { HmpersistError } from "../errors.ts";
 import type { Entries } from "./entries.ts";
-import { mkdir, readlink, symlink, unlink, lstat } from "node:fs/promises";
-import { dirname } from "node:path";
+import type { EntryState } from "./status.ts";
+
+/** "ok" says what the entry's history adds: a link that was mended shows as healed. */
+const STATES: Record<LinkState, EntryState> = {
+  ok: "linked",
+  dangling: "dangling",
+  healing: "pending",
+  conflicted: "conflicted",
+  failed: "missing",
+  unplaced: "missing",
+};
 
 export class Links {
   readonly #entries: Entries;
-  readonly #own = new Map<string, string>();
+  readonly #log: Log;
+  readonly #stateDir: string;
+  #keeper: LinkKeeper | undefined;
+  #home: string | undefined;
 
-  constructor(entries: Entries, _log: Log) {
+  constructor(entries: Entries, log: Log, stateDir: string) {
     this.#entries = entries;
+    this.#log = log;
+    this.#stateDir = stateDir;
+  }
+
+  /** Follows the configuration to another home. */
+  async open(home: string): Promise<void> {
+    if (home === this.#home) return;
+    await this.close();
+    this.#home = home;
+    this.#keeper = createLinkKeeper({
+      home,
+      stateDir: this.#stateDir,
+      log: (level, fields, message) => this.#log[level](fields, message),
+      changed: () => this.refresh(),
+    });
   }
 
   /** Links made by this or an earlier daemon: target -> text. */
   own(): ReadonlyMap<string, string> {
-    return this.#own;
+    return this.#keeper?.ownLinks() ?? new Map<string, string>();
   }
 
+  /** @throws HmpersistError HMP_CONFLICT or HMP_REFUSED with what is in the way. */
   async place(spec: LinkSpec): Promise<void> {
-    await mkdir(dirname(spec.source), { recursive: true, mode: 0o700 });
-    await mkdir(dirname(spec.target), { recursive: true, mode: spec.parentMode });
-    await symlink(spec.source, spec.target);
-    await this.check(spec);
+    const outcome = await this.#keeper?.place(spec);
+    if (outcome === undefined) return;
+    if (outcome.result === "conflict") throw new HmpersistError("HMP_CONFLICT", outcome.reason, outcome.hint);
+    if (outcome.result === "failed") throw new HmpersistError("HMP_REFUSED", outcome.reason, outcome.hint);
   }
 
-  async check(spec: LinkSpec): Promise<void> {
-    this.#own.set(spec.target, spec.source);
-    const there = await lstat(spec.source).then(
-      () => true,
-      () => false,
-    );
-    this.#entries.set(spec.target, there ? "linked" : "dangling");
-  }
-
+  /** @throws HmpersistError if a link of ours could not be taken away. */
   async remove(target: string, text: string): Promise<void> {
-    if ((await readlink(target)) === text) await unlink(target);
-    this.#own.delete(target);
+    const outcome = await this.#keeper?.remove(target, text);
+    if (outcome?.result === "failed") throw new HmpersistError("HMP_REFUSED", outcome.reason, outcome.hint);
   }
 
-  async watch(_desired: Desired): Promise<void> {}
+  /** Watches exactly these links from here on; `without` are those that could not be placed. */
+  async watch(desired: Desired, without: ReadonlySet<string>): Promise<void> {
+    await this.#keeper?.keep(desired.links.filter((spec) => !without.has(spec.target)));
+    this.refresh();
+  }
 
-  async close(): Promise<void> {}
+  refresh(): void {
+    for (const link of this.#keeper?.status() ?? []) this.#entries.setLink(link.target, stateOf(link), detailOf(link), link);
+  }
+
+  async close(): Promise<void> {
+    await this.#keeper?.close();
+    this.#keeper = undefined;
+  }
 }
+
+const stateOf = (link: LinkStatus): EntryState => (link.state === "ok" && link.healed > 0 ? "healed" : STATES[link.state]);
+const detailOf = (link: LinkStatus): string | undefined =>
+  link.reason === undefined ? undefined : [link.reason, link.hint].filter((part) => part !== undefined).join("; ");

@@ -22,8 +22,8 @@ export interface Tools {
   readonly log: Log;
 }
 
-/** Returns how many actions failed. */
-export async function carryOut(plan: Plan, tools: Tools): Promise<number> {
+/** Returns the targets whose action failed. */
+export async function carryOut(plan: Plan, tools: Tools): Promise<ReadonlySet<string>> {
   const { entries, log } = tools;
   const failed = new Set<string>();
   const attempt = async (target: string, work: () => Promise<void>): Promise<void> => {
@@ -39,7 +39,6 @@ export async function carryOut(plan: Plan, tools: Tools): Promise<number> {
   entries.refuse(plan.refusals);
   for (const spec of plan.kept) {
     if (spec.kind === "mount") entries.set(spec.target, "mounted", noteOn(spec));
-    else await attempt(spec.target, () => tools.links.check(spec));
   }
   const { mounts, rest } = split(plan.actions);
   for (const action of rest.before) await attempt(subject(action), () => act(action, tools));
@@ -47,7 +46,7 @@ export async function carryOut(plan: Plan, tools: Tools): Promise<number> {
     await inLanes(wave, (spec) => attempt(spec.target, () => mountOne(spec, failed, rest.directories, tools)));
   }
   await inLanes(rest.links, (action) => attempt(subject(action), () => act(action, tools)));
-  return failed.size;
+  return failed;
 }
 
 async function mountOne(spec: MountSpec, failed: ReadonlySet<string>, directories: readonly Action[], tools: Tools): Promise<void> {

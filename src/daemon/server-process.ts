@@ -10,6 +10,7 @@ import { libc } from "../sys/libc.ts";
 import { cstr } from "../sys/name.ts";
 import { sendFds, socketpair } from "../sys/socket.ts";
 import type { EngineName, ServeSpec, ServeStats } from "../engine/engine.ts";
+import type { HandedMount } from "../engine/handover.ts";
 import type { FromServer, ToServer } from "../engine/host-protocol.ts";
 import { HmpersistError } from "../errors.ts";
 import type { Log } from "../log.ts";
@@ -44,6 +45,7 @@ export interface ServerEvents {
 export class ServerProcess {
   readonly #log: Log;
   readonly #events: ServerEvents;
+  readonly #handoverPath: string;
   readonly #held = new Map<string, Held>();
   readonly #waiting = new Map<string, Waiting>();
   readonly #stats = new Map<number, (mounts: Record<string, ServeStats>) => void>();
@@ -56,7 +58,9 @@ export class ServerProcess {
   #startedAt = 0;
   restarts = 0;
 
-  constructor(log: Log, events: ServerEvents) {
+  /** @param handoverPath where an orphaned server offers its mounts to the next daemon. */
+  constructor(log: Log, handoverPath: string, events: ServerEvents) {
+    this.#handoverPath = handoverPath;
     this.#log = log;
     this.#events = events;
   }
@@ -89,6 +93,12 @@ export class ServerProcess {
       this.#release(spec.mountpoint);
       throw error;
     }
+  }
+
+  /** Goes on with a mount that a predecessor made and served; its descriptors are owned from here on. */
+  async resume(mount: HandedMount): Promise<void> {
+    this.#held.set(mount.spec.mountpoint, mount);
+    await this.#send(mount, true);
   }
 
   async #send(held: Held, resume: boolean): Promise<void> {
@@ -161,7 +171,7 @@ export class ServerProcess {
     if (this.#stopping) throw new HmpersistError("HMP_INTERNAL", "the server is being stopped");
     const [ours, theirs] = socketpair("seqpacket");
     // The server answers requests on its own threads; its main thread and libuv's pool only carry messages.
-    const child = fork(HOST, [], {
+    const child = fork(HOST, [this.#handoverPath], {
       stdio: ["ignore", "inherit", "inherit", "ipc", theirs],
       execArgv: ["--max-semi-space-size=1", "--no-warnings"],
       // Its own process group: Ctrl-C in a terminal is the daemon's business.

@@ -1,14 +1,19 @@
 // Entry point of the server process: serves mounts, and never looks at a path below one of them. Everything it needs arrives from the
 // daemon; it makes no decision of its own. When the daemon is gone it goes on serving (open files must not die with a supervisor)
 // until the mounts are unmounted, or a new daemon takes them over and ends it.
-import { close } from "../sys/file.ts";
+import { close, dup } from "../sys/file.ts";
 import { raiseNofile } from "../sys/rlimit.ts";
 import { receiveFds } from "../sys/socket.ts";
 import type { Engine, EngineName, ServedMount } from "./engine.ts";
+import { offerHandover, type HandedMount } from "./handover.ts";
 import { FD_SOCKET, type FromServer, type ToServer } from "./host-protocol.ts";
 
 const engines = new Map<EngineName, Promise<Engine>>();
 const served = new Map<string, ServedMount>();
+/** Duplicates of the descriptors of each mount, for a daemon that takes over from one that died. */
+const kept = new Map<string, HandedMount>();
+/** Where a new daemon asks for them. */
+const [handoverPath] = process.argv.slice(2);
 
 function tell(message: FromServer): void {
   if (process.connected) process.send?.(message);
@@ -31,26 +36,37 @@ async function serve(message: Extract<ToServer, { type: "serve" }>): Promise<voi
   // Taken off the socket at once and in order, before anything waits.
   const [device, state] = message.device ? (receiveFds(FD_SOCKET, 4096, 2, false)?.fds ?? []) : [];
   try {
+    if (device !== undefined && state !== undefined) {
+      kept.set(mountpoint, { engine: message.engine, spec: message.spec, device: dup(device), state: dup(state) });
+    }
     const engine = await loadEngine(message.engine);
     const mount = await engine.serve(message.spec, device, state === undefined ? undefined : { fd: state, resume: message.resume });
     served.set(mountpoint, mount);
     tell({ type: "serving", mountpoint });
     const reason = await mount.ended;
-    served.delete(mountpoint);
+    forget(mountpoint);
     tell({ type: "ended", mountpoint, ...(reason === undefined ? {} : { reason }) });
     if (!process.connected && served.size === 0) await quit();
   } catch (error) {
-    if (device !== undefined) closeQuietly(device);
+    forget(mountpoint);
     tell({ type: "failed", mountpoint, reason: error instanceof Error ? error.message : String(error) });
   }
 }
 
-function closeQuietly(fd: number): void {
-  try {
-    close(fd);
-  } catch {
-    // The engine had closed it already.
-  }
+function forget(mountpoint: string): void {
+  served.delete(mountpoint);
+  const mount = kept.get(mountpoint);
+  kept.delete(mountpoint);
+  if (mount === undefined) return;
+  close(mount.device);
+  close(mount.state);
+}
+
+// Answers what was read and reads no more, so that nothing is in flight when the successor begins.
+async function handOver(): Promise<HandedMount[]> {
+  const mounts = [...kept.values()];
+  await Promise.all(mounts.map(async ({ spec }) => served.get(spec.mountpoint)?.stop()));
+  return mounts;
 }
 
 async function quit(): Promise<void> {
@@ -85,6 +101,7 @@ process.on("SIGINT", () => {});
 process.on("SIGTERM", () => {});
 process.on("SIGHUP", () => {});
 process.on("disconnect", () => {
-  if (served.size === 0) process.exit(0);
+  if (served.size === 0 || handoverPath === undefined) process.exit(0);
+  offerHandover(handoverPath, handOver, () => process.exit(0));
 });
 tell({ type: "ready" });

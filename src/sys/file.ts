@@ -1,5 +1,6 @@
 // Calls on one open file. Sizes and offsets are bytes; failures throw SysError with the man page's errno.
 import { call } from "./call.ts";
+import { F_DUPFD_CLOEXEC } from "./constants.ts";
 import { libc } from "./libc.ts";
 import type { CName } from "./name.ts";
 
@@ -8,6 +9,8 @@ export const openat = (dirfd: number, name: CName, flags: number, mode = 0): num
   call("openat", printable(name), libc.openat, dirfd, name, flags, mode);
 
 export const close = (fd: number): void => void call("close", `fd ${fd}`, libc.close, fd);
+/** A close-on-exec duplicate. */
+export const dup = (fd: number): number => call("fcntl", `fd ${fd}`, libc.fcntl, fd, F_DUPFD_CLOEXEC, 0);
 export const fsync = (fd: number): void => void call("fsync", `fd ${fd}`, libc.fsync, fd);
 export const ftruncate = (fd: number, length: number): void => void call("ftruncate", `fd ${fd}`, libc.ftruncate, fd, length);
 

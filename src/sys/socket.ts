@@ -5,6 +5,7 @@ import {
   MSG_CTRUNC,
   MSG_DONTWAIT,
   MSG_NOSIGNAL,
+  POLLIN,
   SCM_RIGHTS,
   SOCK_CLOEXEC,
   SOCK_DGRAM,
@@ -112,11 +113,7 @@ export function peerUid(socket: number): number {
 
 /** Sends one datagram, with descriptors if given, to the socket `path`; a leading "@" is the abstract namespace (sd_notify(3)). */
 export function sendDatagram(path: string, data: Buffer, fds: readonly number[] = []): void {
-  const name = Buffer.from(path, "utf8");
-  if (name[0] === 0x40) name[0] = 0;
-  const address = Buffer.alloc(2 + name.length);
-  address.writeUInt16LE(AF_UNIX);
-  name.copy(address, 2);
+  const address = unixAddress(path);
   const socket = call("socket", undefined, libc.socket, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   try {
     call("connect", path, libc.connect, socket, address, address.length);
@@ -124,4 +121,22 @@ export function sendDatagram(path: string, data: Buffer, fds: readonly number[] 
   } finally {
     close(socket);
   }
+}
+
+/** struct sockaddr_un of a path; a leading "@" is the abstract namespace. */
+export function unixAddress(path: string): Buffer {
+  const name = Buffer.from(path, "utf8");
+  if (name[0] === 0x40) name[0] = 0;
+  const address = Buffer.alloc(2 + name.length);
+  address.writeUInt16LE(AF_UNIX);
+  name.copy(address, 2);
+  return address;
+}
+
+/** Blocks until `fd` can be read or has ended; false when `timeoutMs` passed. */
+export function waitReadable(fd: number, timeoutMs: number): boolean {
+  const pollfd = Buffer.alloc(8);
+  pollfd.writeInt32LE(fd, 0);
+  pollfd.writeInt16LE(POLLIN, 4);
+  return call("poll", undefined, libc.poll, pollfd, 1, timeoutMs) > 0;
 }
