@@ -25,7 +25,8 @@ import { Links } from "./links.ts";
 import { Mounts } from "./mounts.ts";
 import { Observer } from "./observe.ts";
 import { carryOut } from "./reconcile.ts";
-import { createNotifier, type Notifier } from "./sd-notify.ts";
+import { FdStore } from "./fd-store.ts";
+import { createNotifier, takeListenFds, type Notifier } from "./sd-notify.ts";
 import { ServerProcess } from "./server-process.ts";
 import type { StatusReport } from "./status.ts";
 import { WorkQueue } from "./work-queue.ts";
@@ -58,6 +59,7 @@ export class Daemon {
   readonly #mounts: Mounts;
   readonly #links: Links;
   readonly #notifier: Notifier;
+  readonly #fdStore: FdStore;
   readonly #since = Date.now();
   readonly #handoverPath = join(locations(process.env).runtimeDir, "handover.sock");
   #control: Server | undefined;
@@ -73,7 +75,10 @@ export class Daemon {
     this.#options = options;
     this.#log = options.log;
     this.#notifier = createNotifier(process.env);
+    this.#fdStore = new FdStore(this.#notifier, join(locations(process.env).runtimeDir, "mounts.json"));
     this.#server = new ServerProcess(options.log, this.#handoverPath, {
+      serving: (mount) => this.#fdStore.put(mount),
+      released: (mountpoint) => this.#fdStore.drop(mountpoint),
       ended: (mountpoint, reason) => this.#mountEnded(mountpoint, reason),
       died: (how, lost) => this.#serverDied(how, lost),
     });
@@ -145,9 +150,10 @@ export class Daemon {
     return this.#server.mountpoints.sort((a, b) => b.length - a.length);
   }
 
-  // A daemon that died left its server serving; its mounts go on under this one.
+  // A daemon that died left its mounts with its server, which goes on serving, or with the service manager: they go on under this one.
   async #takeOverMounts(): Promise<void> {
-    for (const mount of askHandover(this.#handoverPath)) {
+    const stored = this.#fdStore.recover(takeListenFds(process.env));
+    for (const mount of [...stored, ...askHandover(this.#handoverPath)]) {
       await this.#server.resume(mount);
       this.#log.info({ mount: mount.spec.mountpoint }, "mount taken over");
     }

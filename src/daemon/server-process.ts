@@ -36,6 +36,10 @@ interface Waiting {
 
 /** What the owner of the server wants to hear. */
 export interface ServerEvents {
+  /** A mount is served whose descriptors may be kept elsewhere too. */
+  serving(mount: HandedMount): void;
+  /** The descriptors of a mount are let go of. */
+  released(mountpoint: string): void;
   /** A mount's connection is over: it was unmounted, or its engine gave up (then with a reason). */
   ended(mountpoint: string, reason: string | undefined): void;
   /** The server died by itself. `lost` are the mounts no successor can take over. */
@@ -89,6 +93,7 @@ export class ServerProcess {
     this.#held.set(spec.mountpoint, held);
     try {
       await this.#send(held, false);
+      if (device !== undefined && state !== undefined) this.#events.serving({ engine, spec, device, state });
     } catch (error) {
       this.#release(spec.mountpoint);
       throw error;
@@ -99,6 +104,7 @@ export class ServerProcess {
   async resume(mount: HandedMount): Promise<void> {
     this.#held.set(mount.spec.mountpoint, mount);
     await this.#send(mount, true);
+    this.#events.serving(mount);
   }
 
   async #send(held: Held, resume: boolean): Promise<void> {
@@ -220,6 +226,7 @@ export class ServerProcess {
     this.#held.delete(mountpoint);
     if (held?.device !== undefined) close(held.device);
     if (held?.state !== undefined) close(held.state);
+    this.#events.released(mountpoint);
   }
 
   #exited(child: ChildProcess, socket: number, how: string): void {

@@ -1,0 +1,78 @@
+// Gives the descriptors of every mount to the service manager (FDSTORE, sd_notify(3)), so that they outlive a crash or restart of the whole
+// service; a list beside the control socket says which mount each belongs to.
+import { createHash } from "node:crypto";
+import { readFileSync, readlinkSync, renameSync, writeFileSync } from "node:fs";
+import { close } from "../sys/file.ts";
+import { readMountinfo } from "../sys/mountinfo.ts";
+import type { EngineName, ServeSpec } from "../engine/engine.ts";
+import type { HandedMount } from "../engine/handover.ts";
+import type { Notifier } from "./sd-notify.ts";
+
+interface Listed {
+  readonly engine: EngineName;
+  readonly spec: ServeSpec;
+}
+
+export class FdStore {
+  readonly #notifier: Notifier;
+  readonly #listPath: string;
+  readonly #listed = new Map<string, Listed>();
+
+  constructor(notifier: Notifier, listPath: string) {
+    this.#notifier = notifier;
+    this.#listPath = listPath;
+  }
+
+  put({ device, state, engine, spec }: HandedMount): void {
+    const name = nameOf(spec.mountpoint);
+    this.#listed.set(name, { engine, spec });
+    this.#save();
+    this.#notifier.storeFd(name, device);
+    this.#notifier.storeFd(name, state);
+  }
+
+  drop(mountpoint: string): void {
+    const name = nameOf(mountpoint);
+    if (!this.#listed.delete(name)) return;
+    this.#save();
+    this.#notifier.removeFd(name);
+  }
+
+  /** The mounts whose descriptors the manager kept; what cannot be matched to a mount is closed. */
+  recover(fds: ReadonlyMap<string, readonly number[]>): HandedMount[] {
+    const listed = this.#load();
+    const mounted = new Set(readMountinfo().map((mount) => mount.mountpoint));
+    const found: HandedMount[] = [];
+    for (const [name, each] of fds) {
+      const device = each.find((fd) => readlinkSync(`/proc/self/fd/${fd}`) === "/dev/fuse");
+      const state = each.find((fd) => readlinkSync(`/proc/self/fd/${fd}`).startsWith("/memfd:"));
+      const entry = listed[name];
+      if (entry !== undefined && device !== undefined && state !== undefined && mounted.has(entry.spec.mountpoint)) {
+        this.#listed.set(name, entry);
+        found.push({ ...entry, device, state });
+        for (const fd of each) if (fd !== device && fd !== state) close(fd);
+      } else {
+        for (const fd of each) close(fd);
+        this.#notifier.removeFd(name);
+      }
+    }
+    return found;
+  }
+
+  #load(): Record<string, Listed> {
+    try {
+      return JSON.parse(readFileSync(this.#listPath, "utf8")) as Record<string, Listed>;
+    } catch {
+      return {};
+    }
+  }
+
+  #save(): void {
+    const temporary = `${this.#listPath}.new`;
+    writeFileSync(temporary, JSON.stringify(Object.fromEntries(this.#listed)), { mode: 0o600 });
+    renameSync(temporary, this.#listPath);
+  }
+}
+
+/** A name the manager accepts, whatever the path holds. */
+const nameOf = (mountpoint: string): string => `mount-${createHash("sha256").update(mountpoint).digest("hex").slice(0, 32)}`;
