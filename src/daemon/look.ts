@@ -1,7 +1,7 @@
 // Looks at paths without ever waiting long: a stuck filesystem costs one thread of libuv's pool and one deadline, not the daemon.
 // Looks go through one gate per filesystem root (home, each storage); while a look there has not come back, later ones are answered
 // ETIMEDOUT at once.
-import { lstat, opendir, readFile, readlink } from "node:fs/promises";
+import { lstat, opendir, readFile, readlink, realpath } from "node:fs/promises";
 import type { Found } from "../plan/types.ts";
 
 const DEADLINE_MS = 1_500;
@@ -36,16 +36,20 @@ export class Gate {
     return otherwise;
   }
 
-  /** What stands at `path`, not following a link. */
-  look(path: string): Promise<Found> {
-    return this.run(() => lookAt(path), TIMED_OUT);
+  /** What stands at `path`: a link "itself", or what it leads to ("follow"; a dangling one is a link all the same). */
+  look(path: string, links: "follow" | "itself"): Promise<Found> {
+    return this.run(() => lookAt(path, links), TIMED_OUT);
   }
 }
 
-async function lookAt(path: string): Promise<Found> {
+async function lookAt(path: string, links: "follow" | "itself"): Promise<Found> {
   try {
     const stat = await lstat(path);
-    if (stat.isSymbolicLink()) return { type: "link", text: await readlink(path) };
+    if (stat.isSymbolicLink()) {
+      const text = await readlink(path);
+      const real = links === "follow" ? await realpath(path).catch(missingTarget) : undefined;
+      return real === undefined ? { type: "link", text } : await lookAt(real, "itself");
+    }
     if (stat.isFile()) return { type: "file", size: stat.size };
     if (stat.isDirectory()) return await lookInto(path);
     return { type: "other" };
@@ -53,6 +57,11 @@ async function lookAt(path: string): Promise<Found> {
     const { code = "EIO" } = error as NodeJS.ErrnoException;
     return code === "ENOENT" ? { type: "missing" } : { type: "error", errno: code };
   }
+}
+
+// A dangling link is a fact to be planned with; a loop (ELOOP) is an error.
+function missingTarget(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== "ENOENT") throw error;
 }
 
 async function lookInto(path: string): Promise<Found> {

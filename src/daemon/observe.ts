@@ -2,7 +2,8 @@
 // mounts that are held already are not looked at: that would go through our own server.
 import { readMountinfo } from "../sys/mountinfo.ts";
 import { FSTYPE } from "../mount/options.ts";
-import { contains } from "../plan/path.ts";
+import { isBelow, isWithin } from "../config/place.ts";
+import { lookups } from "../plan/lookups.ts";
 import type { Desired, Found, Observation, OwnMount } from "../plan/types.ts";
 import { Gate, sameContent } from "./look.ts";
 import { probeMounts } from "./probe.ts";
@@ -26,40 +27,45 @@ export class Observer {
   /** @param held mountpoints this daemon serves; "living": whoever is not the daemon takes every mount that answers for its. */
   async observe(desired: Desired, held: ReadonlySet<string> | "living", ownLinks: ReadonlyMap<string, string>): Promise<Observation> {
     const { home } = desired;
-    const table = readMountinfo().filter((mount) => contains(home, mount.mountpoint));
+    const table = readMountinfo().filter((mount) => isWithin(mount.mountpoint, home));
     const mounts = await ownMounts(table, held);
     const foreignMounts = table.filter((mount) => mount.type !== FSTYPE && mount.mountpoint !== home).map((mount) => mount.mountpoint);
-    const mounted = new Set(mounts.map((mount) => mount.target));
+    const wanted = lookups(desired, ownLinks.keys());
     const storages = new Map<string, Found>();
     const sources = new Map<string, Found>();
-    const targets = new Map<string, Found>();
-    const homeGate = this.#gate(home);
-    const specs = [...desired.mounts, ...desired.links];
     await Promise.all(
-      [...new Set(specs.map((spec) => spec.storage))].map(async (storage) => {
+      wanted.storages.map(async (storage) => {
         const gate = this.#gate(storage);
-        storages.set(storage, await gate.look(storage));
+        storages.set(storage, await gate.look(storage, "follow"));
         // One after the other: a stuck storage then holds one thread, not one per entry.
-        for (const spec of specs) if (spec.storage === storage) sources.set(spec.source, await gate.look(spec.source));
+        for (const source of wanted.sources) if (isBelow(source, storage)) sources.set(source, await gate.look(source, "follow"));
       }),
     );
-    for (const spec of specs) {
-      if (spec.kind === "mount" && mounted.has(spec.target)) continue;
-      const found = underMount(spec.target, mounted) ? await this.#gate(spec.target).look(spec.target) : await homeGate.look(spec.target);
-      targets.set(spec.target, await this.#compared(found, spec.source, spec.target, spec.storage, sources));
-    }
-    for (const target of ownLinks.keys()) if (!targets.has(target)) targets.set(target, await homeGate.look(target));
-    return { home: await homeGate.look(home), storages, sources, targets, mounts, foreignMounts, ownLinks };
+    const targets = await this.#targets(desired, wanted.targets, sources, mounts);
+    return { home: await this.#gate(home).look(home, "follow"), storages, sources, targets, mounts, foreignMounts, ownLinks };
   }
 
-  async #compared(found: Found, source: string, target: string, storage: string, sources: ReadonlyMap<string, Found>): Promise<Found> {
-    if (found.type !== "file" || found.size === 0 || sources.get(source)?.type !== "file") return found;
-    return { ...found, same: await this.#gate(storage).run(() => sameContent(target, source), false) };
+  // What lies at or below a mount of ours is not looked at: that would go through our own server, or hang on one that is gone.
+  async #targets(
+    desired: Desired,
+    wanted: readonly string[],
+    sources: ReadonlyMap<string, Found>,
+    mounts: readonly OwnMount[],
+  ): Promise<Map<string, Found>> {
+    const gate = this.#gate(desired.home);
+    const links = new Map(desired.links.map((spec) => [spec.target, spec]));
+    const targets = new Map<string, Found>();
+    for (const target of wanted) {
+      if (mounts.some((mount) => isWithin(target, mount.target))) continue;
+      const found = await gate.look(target, "itself");
+      const spec = links.get(target);
+      const comparable = spec !== undefined && found.type === "file" && sources.get(spec.source)?.type === "file";
+      const same = comparable && (await this.#gate(spec.storage).run(() => sameContent(target, spec.source), false));
+      targets.set(target, found.type === "file" ? { ...found, same } : found);
+    }
+    return targets;
   }
 }
-
-const underMount = (path: string, mounted: ReadonlySet<string>): boolean =>
-  [...mounted].some((mount) => mount !== path && contains(mount, path));
 
 async function ownMounts(table: ReturnType<typeof readMountinfo>, held: ReadonlySet<string> | "living"): Promise<OwnMount[]> {
   const own = table.filter((mount) => mount.type === FSTYPE);

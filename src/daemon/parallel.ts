@@ -1,5 +1,5 @@
 // Runs the actions of a plan: in order where one needs another, side by side where they are independent.
-import { contains } from "../plan/path.ts";
+import { isBelow } from "../config/place.ts";
 import type { MountSpec } from "../plan/types.ts";
 
 /** Mounting in parallel hides the waiting for fusermount3 and the server; more than a few at once gains nothing on two cores. */
@@ -11,7 +11,7 @@ export function waves(specs: readonly MountSpec[]): MountSpec[][] {
   for (const spec of specs) {
     let index = 0;
     result.forEach((wave, at) => {
-      if (wave.some((other) => contains(other.target, spec.target))) index = at + 1;
+      if (wave.some((other) => isBelow(spec.target, other.target))) index = at + 1;
     });
     (result[index] ??= []).push(spec);
   }

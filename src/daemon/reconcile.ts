@@ -6,7 +6,7 @@ import { isErrno } from "../sys/errno.ts";
 import type { EngineProbe } from "../engine/engine.ts";
 import { HmpersistError } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { contains } from "../plan/path.ts";
+import { isBelow } from "../config/place.ts";
 import type { Action, MountSpec, Plan } from "../plan/types.ts";
 import { describeHolders } from "./busy.ts";
 import type { Entries } from "./entries.ts";
@@ -40,23 +40,19 @@ export async function carryOut(plan: Plan, tools: Tools): Promise<ReadonlySet<st
   for (const spec of plan.kept) {
     if (spec.kind === "mount") entries.set(spec.target, "mounted", noteOn(spec));
   }
-  const { mounts, rest } = split(plan.actions);
-  for (const action of rest.before) await attempt(subject(action), () => act(action, tools));
-  for (const wave of waves(mounts)) {
-    await inLanes(wave, (spec) => attempt(spec.target, () => mountOne(spec, failed, rest.directories, tools)));
+  for (const action of plan.actions) {
+    if (action.type !== "mount" && action.type !== "link") await attempt(subject(action), () => act(action, tools));
   }
-  await inLanes(rest.links, (action) => attempt(subject(action), () => act(action, tools)));
+  const mounts = plan.actions.flatMap((action) => (action.type === "mount" ? [action.spec] : []));
+  for (const wave of waves(mounts)) await inLanes(wave, (spec) => attempt(spec.target, () => mountOne(spec, failed, tools)));
+  const links = plan.actions.flatMap((action) => (action.type === "link" ? [action.spec] : []));
+  await inLanes(links, (spec) => attempt(spec.target, () => tools.links.place(spec)));
   return failed;
 }
 
-async function mountOne(spec: MountSpec, failed: ReadonlySet<string>, directories: readonly Action[], tools: Tools): Promise<void> {
-  const parent = [...failed].find((target) => contains(target, spec.target));
-  if (parent !== undefined) throw new HmpersistError("HMP_REFUSED", `not mounted, because ${parent} was not`);
-  for (const action of directories) {
-    const path = action.type === "mkdir-home" || action.type === "mkdir-storage" ? action.path : "";
-    // A mountpoint below another mount is made once that one is there.
-    if (contains(path, spec.target) || contains(path, spec.source)) await act(action, tools);
-  }
+async function mountOne(spec: MountSpec, failed: ReadonlySet<string>, tools: Tools): Promise<void> {
+  const outer = [...failed].find((target) => isBelow(spec.target, target));
+  if (outer !== undefined) throw new HmpersistError("HMP_REFUSED", `not mounted, because ${outer} was not`);
   const engine = await tools.engine();
   await tools.mounts.mount(spec, engine.name);
   tools.entries.set(spec.target, "mounted", noteOn(spec));
@@ -69,11 +65,11 @@ function noteOn(spec: MountSpec): string | undefined {
     : undefined;
 }
 
-async function act(action: Action, tools: Tools): Promise<void> {
+async function act(action: Exclude<Action, { type: "mount" | "link" }>, tools: Tools): Promise<void> {
   switch (action.type) {
     case "unmount": {
-      // Only a mount without a server is detached while in use: nothing works on it any more.
-      const holders = await tools.mounts.unmount(action.target, action.why === "dead");
+      // A mount without a server, or with one that no daemon looks after, is detached while in use: there is nothing to wait for.
+      const holders = await tools.mounts.unmount(action.target, action.why === "dead" || action.why === "orphaned");
       if (holders.length > 0) throw new HmpersistError("HMP_BUSY", `${action.target} is ${describeHolders(holders)}`);
       tools.log.info({ mount: action.target, why: action.why }, "unmounted");
       return;
@@ -83,10 +79,8 @@ async function act(action: Action, tools: Tools): Promise<void> {
       return makeDirectory(action.path, action.mode);
     case "unlink":
       return tools.links.remove(action.target, action.text);
-    case "link":
-      return tools.links.place(action.spec);
-    case "mount":
-      return mountOne(action.spec, new Set(), [], tools);
+    case "adopt":
+      throw new HmpersistError("HMP_REFUSED", `${action.spec.target} holds data`, `hmpersist adopt ${action.spec.target}`);
   }
 }
 
@@ -98,24 +92,10 @@ async function makeDirectory(path: string, mode: number): Promise<void> {
   }
 }
 
-const subject = (action: Action): string => {
-  if (action.type === "mount" || action.type === "link") return action.spec.target;
+const subject = (action: Exclude<Action, { type: "mount" | "link" }>): string => {
+  if (action.type === "adopt") return action.spec.target;
   return action.type === "mkdir-home" || action.type === "mkdir-storage" ? action.path : action.target;
 };
-
-interface Rest {
-  readonly before: Action[];
-  readonly directories: Action[];
-  readonly links: Action[];
-}
-
-function split(actions: readonly Action[]): { mounts: MountSpec[]; rest: Rest } {
-  const mounts = actions.flatMap((action) => (action.type === "mount" ? [action.spec] : []));
-  const directories = actions.filter((action) => action.type === "mkdir-home" || action.type === "mkdir-storage");
-  const links = actions.filter((action) => action.type === "link");
-  const before = actions.filter((action) => action.type === "unmount" || action.type === "unlink");
-  return { mounts, rest: { before, directories, links } };
-}
 
 const oneLine = (error: unknown): string => {
   if (error instanceof HmpersistError) return error.hint === undefined ? error.message : `${error.message}; ${error.hint}`;
