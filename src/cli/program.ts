@@ -73,11 +73,5 @@ export function createProgram(): Command {
     .option("--home <dir>", "the home, if it is not $HOME")
     .addHelpText("after", "\nExample:\n  hmpersist config check persist.json")
     .action(async (file, options) => (await import("./commands/config.ts")).check(file, options));
-  config
-    .command("schema")
-    .description("print the JSON Schema of the configuration, for editors")
-    .addHelpText("after", "\nExample:\n  hmpersist config schema > hmpersist.schema.json")
-    .action(async () => (await import("./commands/config.ts")).schema());
-
   return program;
 }

@@ -15,6 +15,14 @@ const kept = new Map<string, HandedMount>();
 /** Where a new daemon asks for them. */
 const [handoverPath] = process.argv.slice(2);
 
+const MODULES = { kernel: "../fuse/engine.js", native: "../fuse-native/engine.js" };
+interface KernelModule {
+  createKernelEngine(): Engine;
+}
+interface NativeModule {
+  createFuseNativeEngine(): Promise<Engine>;
+}
+
 function tell(message: FromServer): void {
   if (process.connected) process.send?.(message);
 }
@@ -25,8 +33,8 @@ function loadEngine(name: EngineName): Promise<Engine> {
   if (known !== undefined) return known;
   const engine =
     name === "kernel"
-      ? import("../fuse/engine.ts").then((module) => module.createKernelEngine())
-      : import("../fuse-native/engine.ts").then((module) => module.createFuseNativeEngine());
+      ? import(MODULES.kernel).then((module: KernelModule) => module.createKernelEngine())
+      : import(MODULES.native).then((module: NativeModule) => module.createFuseNativeEngine());
   engines.set(name, engine);
   return engine;
 }

@@ -1,7 +1,6 @@
 // `hmpersist config check` and `config schema`.
 import { resolve } from "node:path";
 import { loadConfig } from "../../config/load.ts";
-import { configJsonSchema } from "../../config/json-schema.ts";
 import { locations } from "../../config/locations.ts";
 import { makeDesired } from "../../plan/desired.ts";
 
@@ -22,8 +21,4 @@ export async function check(file: string | undefined, options: CheckOptions): Pr
   }
   process.stdout.write(`${path} is valid: ${directories} directories and ${files} files for ${config.home}\n`);
   for (const note of config.notes) process.stdout.write(`note: ${note}\n`);
-}
-
-export async function schema(): Promise<void> {
-  process.stdout.write(`${JSON.stringify(configJsonSchema(), null, 2)}\n`);
 }
