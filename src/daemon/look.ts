@@ -29,7 +29,7 @@ export class Gate {
     });
     const first = await Promise.race([running, deadline]);
     clearTimeout(timer);
-    if (first !== "late") return first as T;
+    if (first !== "late") return first;
     this.#late = running.finally(() => {
       this.#late = undefined;
     });

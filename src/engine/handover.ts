@@ -38,7 +38,7 @@ export function offerHandover(path: string, give: () => Promise<HandedMount[]>, 
       // One message, one acknowledgement: a stream keeps neither messages nor their descriptors apart.
       const sendNext = (): void => {
         const mount = mounts.shift();
-        if (mount === undefined) return void socket.end(done);
+        if (mount === undefined) return void socket.once("finish", done).end();
         const { device, state, ...message } = mount;
         sendFds(fd, Buffer.from(JSON.stringify(message satisfies Message)), [device, state]);
       };
