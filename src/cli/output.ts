@@ -25,11 +25,11 @@ export const makeStyle = (options: { colour: boolean; width: number; unicode?: b
 });
 
 /** What `stream` can show. NO_COLOR (no-color.org) and TERM=dumb turn colour off; a C locale turns symbols into ASCII. */
-export function style(stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv = process.env): Style {
-  const terminal = Boolean(stream.isTTY);
+export function style(stream: { isTTY?: boolean; columns?: number }, env: NodeJS.ProcessEnv = process.env): Style {
+  const terminal = stream.isTTY ?? false;
   return makeStyle({
     colour: terminal && (env["NO_COLOR"] ?? "") === "" && env["TERM"] !== "dumb",
-    width: terminal ? Math.max(stream.columns || 80, 20) : Infinity,
+    width: terminal ? Math.max(stream.columns ?? 80, 20) : Infinity,
     unicode: isUtf8(env),
   });
 }

@@ -47,6 +47,7 @@ export const libc = {
   fstatfs: bind<(fd: number, buf: Bytes) => number>("int fstatfs(int, uint8_t*)"),
 
   // names
+  getdents64: bind<(fd: number, buf: Bytes, size: number) => number>("int64_t getdents64(int, uint8_t*, size_t)"),
   mkdirat: bind<(dirfd: number, path: Bytes, mode: number) => number>("int mkdirat(int, uint8_t*, uint32_t)"),
   mknodat: bind<(dirfd: number, path: Bytes, mode: number, dev: number) => number>("int mknodat(int, uint8_t*, uint32_t, uint64_t)"),
   symlinkat: bind<(target: Bytes, dirfd: number, path: Bytes) => number>("int symlinkat(uint8_t*, int, uint8_t*)"),
