@@ -10,6 +10,8 @@ export const EXIT = {
   noDaemon: 5,
   busy: 6,
   partial: 7,
+  /** `ephemeral --exit-code`, and `doctor`: something was found. */
+  found: 8,
 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];

@@ -2,6 +2,7 @@
 // every name that comes from a file system goes through `printable` (sys/text.ts) before it gets here: escapes in cells are ours.
 import cliTruncate from "cli-truncate";
 import stringWidth from "string-width";
+import wrapAnsi from "wrap-ansi";
 
 const SGR = { bold: [1, 22], dim: [2, 22], red: [31, 39], green: [32, 39], yellow: [33, 39], cyan: [36, 39] } as const;
 export type Colour = keyof typeof SGR;
@@ -58,49 +59,18 @@ export const symbol = (health: Health, style: Style): string => {
 /** The colour in which words about something of this health are written. */
 export const healthColour = (health: Health): Colour => SYMBOLS[health].colour;
 
-const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"] as const;
-
-/** "0 B", "812 B", "1.4 KiB", "23 MiB": three significant digits at most. */
-export function formatBytes(bytes: number): string {
-  let value = bytes;
-  let unit = 0;
-  while (value >= 999.5 && unit < UNITS.length - 1) {
-    value /= 1024;
-    unit += 1;
-  }
-  return `${unit > 0 && value < 9.95 ? value.toFixed(1) : Math.round(value)} ${UNITS[unit]}`;
-}
-
-/** "812", "1.4k", "23M". */
-export function formatCount(count: number): string {
-  if (count < 1000) return String(count);
-  let value = count;
-  let unit = 0;
-  while (value >= 999.5 && unit < 4) {
-    value /= 1000;
-    unit += 1;
-  }
-  return `${value < 9.95 ? value.toFixed(1) : Math.round(value)}${" kMGT"[unit]}`;
-}
-
-const AGES: readonly (readonly [seconds: number, unit: string])[] = [
-  [365 * 86_400, "y"],
-  [86_400, "d"],
-  [3600, "h"],
-  [60, "m"],
-];
-
-/** A span of milliseconds as its largest unit: "now", "42s", "5m", "3h", "12d", "2y". */
-export function formatAge(ms: number): string {
-  const seconds = Math.floor(ms / 1000);
-  if (seconds < 1) return "now";
-  for (const [size, unit] of AGES) if (seconds >= size) return `${Math.floor(seconds / size)}${unit}`;
-  return `${seconds}s`;
-}
-
 /** Cuts `text` to `width` columns, whatever its colours; a path loses its middle, since its end tells most. */
 export const fit = (text: string, width: number, position: "end" | "middle" = "end"): string =>
   width === Infinity || stringWidth(text) <= width ? text : cliTruncate(text, Math.max(width, 1), { position });
+
+/** Breaks a line at words, the rest behind `indent`; what is too long for a line of its own is broken anywhere. */
+export function wrap(line: string, indent: string, style: Style, lead = /^ */.exec(line)?.[0] ?? ""): string[] {
+  const text = line.trimStart();
+  if (style.width === Infinity) return [lead + text];
+  const width = Math.max(style.width - Math.max(indent.length, lead.length), 12);
+  const [first = "", ...rest] = wrapAnsi(text, width, { hard: true, trim: true }).split("\n");
+  return [lead + first, ...rest.map((part) => indent + part)];
+}
 
 export interface Column {
   readonly align?: "left" | "right";

@@ -1,10 +1,10 @@
 // `hmpersist status` as people see it: a heading, one group per storage, one line per entry, what is wrong right below its entry, and
 // the sum at the end. Pure: a report in, text out.
-import wrapAnsi from "wrap-ansi";
 import type { EntryState, EntryStatus, StatusReport } from "../daemon/status.ts";
 import type { Refusal } from "../plan/types.ts";
 import { printable } from "../sys/text.ts";
-import { formatAge, formatBytes, formatCount, healthColour, symbol, table, type Column, type Health, type Style } from "./output.ts";
+import { formatAge, formatBytes, formatCount } from "../format.ts";
+import { healthColour, symbol, table, wrap, type Column, type Health, type Style } from "./output.ts";
 
 const HEALTH: Record<EntryState, Health> = {
   mounted: "ok",
@@ -140,12 +140,3 @@ const ago = (ms: number): string => (ms < 1000 ? "just now" : `${formatAge(ms)} 
 /** `path` with the home shortened to "~", safe to print. */
 export const tilde = (path: string, home: string): string =>
   path === home ? "~" : printable(path.startsWith(`${home}/`) ? `~${path.slice(home.length)}` : path);
-
-/** Breaks a line at words; what is too long for a line of its own is broken anywhere. */
-function wrap(line: string, indent: string, style: Style): string[] {
-  if (style.width === Infinity) return [line];
-  const lead = /^ */.exec(line)?.[0] ?? "";
-  const width = Math.max(style.width - Math.max(indent.length, lead.length), 12);
-  const [first = "", ...rest] = wrapAnsi(line.slice(lead.length), width, { hard: true, trim: true }).split("\n");
-  return [lead + first, ...rest.map((part) => indent + part)];
-}

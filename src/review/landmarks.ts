@@ -38,9 +38,3 @@ export function landmarkAt(root: Landmark, path: string): Landmark {
   }
   return at;
 }
-
-/** Every parent of `path`, nearest last, the root ("") first. */
-export function parentsOf(path: string): string[] {
-  const names = path.split("/").filter((name) => name !== "");
-  return names.map((_, index) => names.slice(0, index).join("/"));
-}

@@ -56,7 +56,7 @@ const words = new Uint32Array(stat.buffer, stat.byteOffset, STATX.size / 4);
 const word = (offset: number): number => words[offset >> 2] ?? 0;
 const time = (offset: number): number => word(offset + 4) * 4294967296 + word(offset) + word(offset + 8) / 1e9;
 
-const nameOf = (name: Uint8Array): string => (name as Uint8Array as Buffer).toString("latin1", 0, name.length - 1);
+const nameOf = (name: Uint8Array): string => (name as Buffer).toString("latin1", 0, name.length - 1);
 
 /** The name's bytes as a latin1 string. */
 export const entryName = (entry: Entry): string => nameOf(entry.name);

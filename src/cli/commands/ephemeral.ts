@@ -1,0 +1,66 @@
+// `hmpersist ephemeral`: what in the home would be gone at reboot. Needs no daemon and changes nothing but a baseline it is asked for.
+import { join, resolve } from "node:path";
+import { locations } from "../../config/locations.ts";
+import { EXIT, HmpersistError } from "../../errors.ts";
+import { formatCount, parseBytes, parseSince } from "../../format.ts";
+import { reviewHome, type EphemeralOptions as ReviewOptions, type EphemeralReport } from "../../review/ephemeral.ts";
+import { chooseStorage, nixLines, suggest } from "../../review/suggest.ts";
+import { printable } from "../../sys/text.ts";
+import { renderEphemeral } from "../ephemeral-table.ts";
+import { style } from "../output.ts";
+import { progressLine } from "../progress.ts";
+import { reviewConfig, type ReviewConfig } from "../review-config.ts";
+
+export interface EphemeralOptions {
+  readonly config?: string;
+  readonly home?: string;
+  readonly json?: true;
+  readonly nix?: true;
+  readonly storage?: string;
+  readonly all?: true;
+  readonly sort?: "size" | "age" | "name";
+  readonly since?: string;
+  readonly minSize?: string;
+  /** A file, or true for the usual place. */
+  readonly saveBaseline?: string | true;
+  readonly diff?: string | true;
+  readonly exitCode?: true;
+  readonly interactive?: true;
+}
+
+export async function ephemeral(options: EphemeralOptions): Promise<void> {
+  const found = reviewConfig(options);
+  const storage = chooseStorage(found.config, options.storage);
+  if (options.storage !== undefined && storage === undefined) {
+    throw new HmpersistError("HMP_USAGE", `no storage ${printable(options.storage)} in the configuration`);
+  }
+  const review = reviewOptions(options);
+  const report = await withProgress(found, review);
+  if (options.json === true) process.stdout.write(`${JSON.stringify(report)}\n`);
+  else if (options.nix === true) {
+    for (const line of nixLines(suggest(report.groups, storage), Date.now())) process.stdout.write(`${line}\n`);
+  } else process.stdout.write(renderEphemeral(report, style(process.stdout)));
+  process.exitCode = options.exitCode === true && report.groups.length > 0 ? EXIT.found : EXIT.done;
+}
+
+const baseline = (given: string | true): string => (given === true ? join(locations(process.env).stateDir, "baseline") : resolve(given));
+
+function reviewOptions(options: EphemeralOptions): ReviewOptions {
+  return {
+    all: options.all === true,
+    sort: options.sort ?? "size",
+    since: options.since === undefined ? undefined : parseSince(options.since) / 1000,
+    minSize: options.minSize === undefined ? undefined : parseBytes(options.minSize),
+    diff: options.diff === undefined ? undefined : baseline(options.diff),
+    save: options.saveBaseline === undefined ? undefined : baseline(options.saveBaseline),
+  };
+}
+
+async function withProgress({ config }: ReviewConfig, review: ReviewOptions): Promise<EphemeralReport> {
+  const line = progressLine(process.stderr);
+  try {
+    return await reviewHome(config, review, ({ files, path }) => line.show(`${formatCount(files)} files  ~/${printable(path)}`));
+  } finally {
+    line.clear();
+  }
+}

@@ -1,0 +1,86 @@
+// `hmpersist ephemeral` as people see it. Pure: a report in, text out. Every name is shown escaped.
+import { formatAge, formatBytes, formatCount } from "../format.ts";
+import type { EphemeralGroup, EphemeralReport } from "../review/ephemeral.ts";
+import { printable } from "../sys/text.ts";
+import { symbol, table, wrap, type Column, type Style } from "./output.ts";
+
+const COLUMNS: readonly Column[] = [
+  { align: "right" },
+  { align: "right", drop: 2 },
+  { align: "right", drop: 1 },
+  { shrink: 18, cut: "middle" },
+  { drop: 3, shrink: 8 },
+];
+
+/** The whole report, ending in a newline. `now` is milliseconds since 1970. */
+export function renderEphemeral(report: EphemeralReport, style: Style, now = Date.now()): string {
+  const lines = wrap(headline(report, style, now), "", style);
+  const { filesystem } = report;
+  if (!filesystem.volatile) {
+    lines.push(
+      ...wrap(
+        `${symbol("warning", style)} the home is on ${filesystem.type}, not on a tmpfs: a reboot alone loses nothing of this`,
+        "  ",
+        style,
+      ),
+    );
+  }
+  if (report.groups.length > 0) {
+    const titles = ["size", "files", "newest", "what", "program"].map((title) => style.paint("dim", title));
+    const [head = "", ...rows] = table([titles, ...report.groups.map((group) => cells(group, style, now))], COLUMNS, style.width);
+    lines.push("", head);
+    report.groups.forEach((group, index) => {
+      lines.push(rows[index] ?? "");
+      if (group.note !== null) lines.push(...wrap(style.paint("yellow", group.note), "            ", style, "            "));
+    });
+  }
+  const notes = footnotes(report, now);
+  if (notes.length > 0) lines.push("", ...notes.flatMap((note) => wrap(style.paint("dim", note), "  ", style)));
+  const { count, paths } = report.unreadable;
+  if (count > 0) {
+    lines.push("", `${symbol("warning", style)} ${count === 1 ? "one place" : `${count} places`} could not be read`);
+    for (const { path, errno } of paths.slice(0, 10)) lines.push(...wrap(`  ~/${printable(path)}: ${errno}`, "    ", style));
+    if (count > 10) lines.push(`  and ${count - 10} more`);
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+function headline({ groups, totals, baseline }: EphemeralReport, style: Style, now: number): string {
+  const what =
+    baseline === null
+      ? "would be gone at reboot"
+      : `is new or changed since the baseline of ${formatAge(now - baseline.taken)} ago, and not kept`;
+  if (groups.length === 0) return `${symbol("ok", style)} nothing ${what}`;
+  const sum = style.paint("bold", `${formatBytes(totals.bytes)} in ${formatCount(totals.files)} ${totals.files === 1 ? "file" : "files"}`);
+  return `${sum} ${what}`;
+}
+
+function cells(group: EphemeralGroup, style: Style, now: number): string[] {
+  const shown = printable(group.path) + { directory: "/", file: "", link: "", others: "/... (others)" }[group.type];
+  const seen =
+    group.appeared + group.changed > 0 ? `${formatCount(group.appeared)}+${formatCount(group.changed)}` : formatCount(group.files);
+  return [
+    formatBytes(group.bytes),
+    seen,
+    formatAge(now - group.newest * 1000),
+    style.paint(group.type === "directory" ? "cyan" : "bold", `~/${shown}`),
+    style.paint("dim", printable(group.program ?? "")),
+  ];
+}
+
+function footnotes(report: EphemeralReport, now: number): string[] {
+  const { skipped, smaller, baseline, saved } = report;
+  const passed = [
+    skipped.ignored > 0 ? `${formatCount(skipped.ignored)} ignored (--all shows them)` : "",
+    skipped.keptLinks > 0 ? `${formatCount(skipped.keptLinks)} links to what is kept` : "",
+    smaller > 0 ? `${formatCount(smaller)} smaller ones` : "",
+  ].filter((part) => part !== "");
+  const lines = passed.length > 0 ? [`passed over: ${passed.join(", ")}`] : [];
+  if (baseline !== null) {
+    lines.push(
+      `files: new+changed against ${printable(baseline.file)}, taken ${formatAge(now - baseline.taken)} ago; ${formatCount(baseline.gone)} are gone`,
+    );
+  }
+  if (saved !== null) lines.push(`baseline saved: ${printable(saved)}`);
+  return lines;
+}

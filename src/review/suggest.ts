@@ -1,0 +1,74 @@
+// From groups to the lines of a configuration that would keep them: as Nix options, or as entries for the JSON file.
+import type { Config, Storage } from "../config/config.ts";
+import { formatAge, formatBytes } from "../format.ts";
+import { printable } from "../sys/text.ts";
+import type { EphemeralGroup } from "./ephemeral.ts";
+
+export interface SuggestedEntry {
+  /** Relative to the storage. */
+  readonly entry: string;
+  readonly method: "symlink" | null;
+  readonly group: EphemeralGroup;
+}
+
+export interface Suggestion {
+  readonly directories: readonly SuggestedEntry[];
+  readonly files: readonly SuggestedEntry[];
+  /** What no line can name, and why. */
+  readonly left: readonly { readonly group: EphemeralGroup; readonly why: string }[];
+}
+
+/** The storage new entries are meant for: the one asked for, else the first that takes paths as they are, else the first. */
+export const chooseStorage = (config: Config, key?: string): Storage | undefined =>
+  key === undefined
+    ? (config.storages.find((storage) => !storage.removePrefixDirectory) ?? config.storages[0])
+    : config.storages.find((storage) => storage.key === key || storage.persistentStoragePath === key);
+
+export function suggest(groups: readonly EphemeralGroup[], storage: Storage | undefined): Suggestion {
+  const directories: SuggestedEntry[] = [];
+  const files: SuggestedEntry[] = [];
+  const left: { group: EphemeralGroup; why: string }[] = [];
+  for (const group of groups) {
+    const why = unfit(group);
+    if (why !== undefined) {
+      left.push({ group, why });
+      continue;
+    }
+    const entry = storage?.removePrefixDirectory === true ? `${prefixOf(group)}/${group.path}` : group.path;
+    (group.type === "directory" ? directories : files).push({ entry, method: group.method, group });
+  }
+  return { directories, files, left };
+}
+
+function unfit(group: EphemeralGroup): string | undefined {
+  if (group.type === "others") return "too many to name them one by one";
+  if (group.type === "link") return "a link: what it leads to may be kept, not the link";
+  if (group.odd) return "its name is not UTF-8";
+  if (/[\u0000-\u001f\u007f]/.test(group.path)) return "a control character in its name";
+  return undefined;
+}
+
+// "Firefox/.mozilla", "kitty/.config/kitty": one directory a program, as people lay out a dotfiles repository.
+const prefixOf = (group: EphemeralGroup): string =>
+  (group.program ?? group.path.split("/").at(-1) ?? "").replace(/^\.+/, "").replace(/[^\p{L}\p{N}._+-]+/gu, "-") || "home";
+
+/** Lines of a Nix attribute set, to be pasted below `home.persistence."..."`. */
+export function nixLines(suggestion: Suggestion, now: number): string[] {
+  const list = (name: string, entries: readonly SuggestedEntry[]): string[] =>
+    entries.length === 0 ? [] : [`${name} = [`, ...entries.map((entry) => `  ${nixEntry(entry)} # ${comment(entry.group, now)}`), "];"];
+  return [
+    ...list("directories", suggestion.directories),
+    ...list("files", suggestion.files),
+    ...suggestion.left.map(({ group, why }) => `# left out: ${printable(group.path)} (${why})`),
+  ];
+}
+
+const nixEntry = ({ entry, method }: SuggestedEntry): string =>
+  method === null ? nixString(entry) : `{ directory = ${nixString(entry)}; method = ${nixString(method)}; }`;
+
+const nixString = (text: string): string => `"${text.replace(/[\\"]|\$\{/g, (match) => `\\${match}`)}"`;
+
+const comment = (group: EphemeralGroup, now: number): string =>
+  [group.program === null ? "" : `${group.program}, `, formatBytes(group.bytes), `, newest ${formatAge(now - group.newest * 1000)}`].join(
+    "",
+  );
