@@ -15,7 +15,7 @@ export async function runForeground(options: MountOptions): Promise<void> {
     load: (file) => loadSettings(options, file),
     log,
     trace: options.trace === true,
-    tolerant: process.env["NOTIFY_SOCKET"] !== undefined,
+    managed: process.env["NOTIFY_SOCKET"] !== undefined,
   });
   const stopped = stopOnSignal(daemon);
   process.on("SIGHUP", () => {

@@ -44,6 +44,7 @@ export function createProgram(): Command {
   common(program.command("unmount"))
     .description("unmount everything and end the daemon; links stay")
     .option("-l, --lazy", "detach busy mounts: open files go on working until they are closed", false)
+    .option("--leftovers", "for a service's ExecStopPost=: detach what is left, unless the service is about to start again", false)
     .argument("[target...]", "only these mountpoints; the daemon goes on")
     .addHelpText("after", "\nExamples:\n  hmpersist unmount\n  hmpersist unmount --lazy\n  hmpersist unmount ~/.mozilla")
     .action(async (targets, options) => (await import("./commands/unmount.ts")).unmount(targets, options));

@@ -9,6 +9,12 @@ export interface Locations {
   readonly runtimeDir: string;
   readonly controlSocket: string;
   readonly lockFile: string;
+  /** Where a server whose daemon died offers its mounts to the next one. */
+  readonly handoverSocket: string;
+  /** What is mounted, for the descriptors that a service manager keeps. */
+  readonly mountList: string;
+  /** There while the service is being restarted: its mounts are to stay. */
+  readonly restartMark: string;
   /** What has to survive a restart of the daemon: the links it made. */
   readonly stateDir: string;
 }
@@ -22,6 +28,9 @@ export function locations(env: NodeJS.ProcessEnv): Locations {
     runtimeDir,
     controlSocket: join(runtimeDir, "control.sock"),
     lockFile: join(runtimeDir, "lock"),
+    handoverSocket: join(runtimeDir, "handover.sock"),
+    mountList: join(runtimeDir, "mounts.json"),
+    restartMark: join(runtimeDir, "restarting"),
     stateDir: join(absolute(env["XDG_STATE_HOME"]) ?? join(home, ".local", "state"), "hmpersist"),
   };
 }

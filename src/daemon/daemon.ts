@@ -1,7 +1,7 @@
 // The daemon: keeps a home as its configuration wants it. It decides, mounts and links; the server process serves. Nothing here waits
 // for a mount of ours or for a storage longer than a deadline, so `status` always answers.
+import { rmSync, writeFileSync } from "node:fs";
 import type { Server } from "node:net";
-import { join } from "node:path";
 import { locations } from "../config/locations.ts";
 import type { Config } from "../config/config.ts";
 import type { EngineProbe } from "../engine/engine.ts";
@@ -27,6 +27,7 @@ import { Observer } from "./observe.ts";
 import { carryOut } from "./reconcile.ts";
 import { FdStore } from "./fd-store.ts";
 import { createNotifier, takeListenFds, type Notifier } from "./sd-notify.ts";
+import { isRestart } from "./restarting.ts";
 import { ServerProcess } from "./server-process.ts";
 import type { StatusReport } from "./status.ts";
 import { WorkQueue } from "./work-queue.ts";
@@ -36,8 +37,8 @@ export interface DaemonOptions {
   readonly load: (file?: string) => Promise<{ readonly config: Config; readonly file: string | null }>;
   readonly log: Log;
   readonly trace: boolean;
-  /** Under a service manager a bad configuration must not lock the user out: stay up, do nothing, say so. */
-  readonly tolerant: boolean;
+  /** A service manager started this process: a bad configuration must not lock the user out: stay up, do nothing, say so. */
+  readonly managed: boolean;
 }
 
 /** What `mount` and `apply` print and end with. */
@@ -61,7 +62,8 @@ export class Daemon {
   readonly #notifier: Notifier;
   readonly #fdStore: FdStore;
   readonly #since = Date.now();
-  readonly #handoverPath = join(locations(process.env).runtimeDir, "handover.sock");
+  readonly #handoverPath = locations(process.env).handoverSocket;
+  readonly #restartMark = locations(process.env).restartMark;
   #control: Server | undefined;
   #config: Config | undefined;
   #configFile: string | null = null;
@@ -75,7 +77,7 @@ export class Daemon {
     this.#options = options;
     this.#log = options.log;
     this.#notifier = createNotifier(process.env);
-    this.#fdStore = new FdStore(this.#notifier, join(locations(process.env).runtimeDir, "mounts.json"));
+    this.#fdStore = new FdStore(this.#notifier, locations(process.env).mountList);
     this.#server = new ServerProcess(options.log, this.#handoverPath, {
       serving: (mount) => this.#fdStore.put(mount),
       released: (mountpoint) => this.#fdStore.drop(mountpoint),
@@ -91,6 +93,7 @@ export class Daemon {
     const { lockFile, controlSocket } = locations(process.env);
     takeInstanceLock(lockFile);
     const outcome = await this.#queue.run(async () => {
+      rmSync(this.#restartMark, { force: true });
       await this.#loadAtStart();
       await this.#takeOverMounts();
       this.#control = await listen(controlSocket, (request) => this.#handle(request), this.#log);
@@ -123,8 +126,11 @@ export class Daemon {
     this.#notifier.stopping();
     await this.#queue.run(async () => {
       await this.#links.close();
-      for (const target of this.#deepestFirst()) await this.#unmountAtStop(target);
-      await this.#server.stop();
+      // The mounts stay in the kernel and their descriptors in the manager's store; requests wait for the next daemon's server.
+      const keepMounts = this.#options.managed && (await isRestart());
+      if (keepMounts) writeFileSync(this.#restartMark, "");
+      else for (const target of this.#deepestFirst()) await this.#unmountAtStop(target);
+      await this.#server.stop(keepMounts);
       this.#control?.close();
     });
   }
@@ -163,7 +169,7 @@ export class Daemon {
     try {
       await this.#load();
     } catch (error) {
-      if (!this.#options.tolerant || !(error instanceof HmpersistError)) throw error;
+      if (!this.#options.managed || !(error instanceof HmpersistError)) throw error;
       this.#log.error({ detail: error.message }, "configuration refused, nothing is mounted");
     }
   }

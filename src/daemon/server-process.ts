@@ -149,8 +149,8 @@ export class ServerProcess {
     await gone;
   }
 
-  /** Ends the server. Mounts still there lose their server: unmount first. */
-  async stop(): Promise<void> {
+  /** Ends the server. Mounts still there lose it, unless `keepMounts` leaves their descriptors to whoever else holds them. */
+  async stop(keepMounts = false): Promise<void> {
     this.#stopping = true;
     const child = this.#child;
     if (child !== undefined) {
@@ -160,7 +160,7 @@ export class ServerProcess {
       await gone;
       clearTimeout(timer);
     }
-    for (const mountpoint of this.#held.keys()) this.#release(mountpoint);
+    if (!keepMounts) for (const mountpoint of this.#held.keys()) this.#release(mountpoint);
   }
 
   // IPC writes fail asynchronously when the child is gone; its exit event tells all there is to know.

@@ -123,21 +123,36 @@ export class Sandbox {
     return this.exec(process.execPath, [this.#program, ...args], env);
   }
 
+  /** Runs the program in a mount namespace of its own that root prepared with the shell commands `prepare`. */
+  runIn(prepare: string, args: readonly string[]): Promise<Ran> {
+    const drop = this.uid === 0 ? "" : `setpriv --reuid ${this.uid} --regid ${this.uid} --clear-groups `;
+    const script = `set -e; ${prepare}\nexec ${drop}"$0" "$@"`;
+    const command = ["--mount", "--propagation", "private", "sh", "-c", script, process.execPath, this.#program, ...args];
+    return this.#capture(this.#spawnAs(0, "unshare", command, {}), `unshare: ${args.join(" ")}`);
+  }
+
   /** Runs any command as the sandbox's user. Its standard input is empty. */
-  async exec(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ran> {
-    const child = this.spawn(command, args, env);
+  exec(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ran> {
+    return this.#capture(this.spawn(command, args, env), `${command} ${args.join(" ")}`);
+  }
+
+  async #capture(child: ChildProcess, what: string): Promise<Ran> {
     let stdout = "";
     let stderr = "";
     child.stdout?.setEncoding("utf8").on("data", (chunk: string) => (stdout += chunk));
     child.stderr?.setEncoding("utf8").on("data", (chunk: string) => (stderr += chunk));
     const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
-    const code = await deadline(`${command} ${args.join(" ")}`, RUN_MS, ended, () => `${kernelStacks(child.pid ?? 0)}\n${stdout}${stderr}`);
+    const code = await deadline(what, RUN_MS, ended, () => `${kernelStacks(child.pid ?? 0)}\n${stdout}${stderr}`);
     return { code, stdout, stderr };
   }
 
   /** Starts a command as the sandbox's user; it is killed at the end. */
   spawn(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
-    const identity = this.uid === 0 ? {} : { uid: this.uid, gid: this.uid };
+    return this.#spawnAs(this.uid, command, args, env);
+  }
+
+  #spawnAs(uid: number, command: string, args: readonly string[], env: NodeJS.ProcessEnv): ChildProcess {
+    const identity = uid === 0 ? {} : { uid, gid: uid };
     const child = spawn(command, args, { cwd: this.base, env: { ...this.env, ...env }, stdio: ["ignore", "pipe", "pipe"], ...identity });
     this.#children.push(child);
     return child;

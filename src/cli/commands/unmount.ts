@@ -1,4 +1,5 @@
 // `hmpersist unmount`: through the daemon, or by itself for what a dead daemon left behind.
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { locations } from "../../config/locations.ts";
 import { ask } from "../../daemon/control/client.ts";
@@ -12,6 +13,7 @@ import { printable } from "../../sys/text.ts";
 export interface UnmountOptions {
   readonly json?: true;
   readonly lazy: boolean;
+  readonly leftovers: boolean;
 }
 
 interface Result {
@@ -22,10 +24,18 @@ interface Result {
 const TIMEOUT_MS = 60_000;
 
 export async function unmount(targets: readonly string[], options: UnmountOptions): Promise<void> {
+  if (options.leftovers && comesBack()) return;
   const paths = targets.map((target) => resolve(target));
-  const result = await throughDaemon(paths, options.lazy);
+  const result = options.leftovers ? await leftovers(paths, true) : await throughDaemon(paths, options.lazy);
   print(result, options);
   process.exitCode = Object.keys(result.busy).length > 0 ? EXIT.busy : EXIT.done;
+}
+
+// For ExecStopPost=: systemd says how the service ended, and the daemon leaves a mark when it is being restarted. In both cases the mounts
+// wait, with their descriptors in systemd's store, for the daemon that is started next.
+function comesBack(): boolean {
+  const { SERVICE_RESULT: result = "success" } = process.env;
+  return result !== "success" || existsSync(locations(process.env).restartMark);
 }
 
 async function throughDaemon(targets: readonly string[], lazy: boolean): Promise<Result> {

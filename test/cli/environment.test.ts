@@ -1,0 +1,160 @@
+// What is missing or broken around the program: each gives one clear line, a way out, the documented exit code and no stack, and leaves
+// nothing behind that the next run does not repair.
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { withSandbox, type Ran, type Sandbox } from "../helpers/sandbox.ts";
+
+const data = (sandbox: Sandbox, more: object = {}): string =>
+  sandbox.writeConfig({ home: sandbox.home, persistence: { [sandbox.storage]: { directories: ["data"], files: ["notes"], ...more } } });
+
+function expectComplaint(ran: Ran, code: number, words: RegExp): void {
+  expect(ran.stdout + ran.stderr).toMatch(words);
+  expect(ran.stdout + ran.stderr).not.toMatch(/\n\s+at .*:\d+:\d+/);
+  expect(ran.code).toBe(code);
+}
+
+const NO_FUSERMOUNT = ["fusermount3", "fusermount"]
+  .map((name) => `[ ! -e /usr/bin/${name} ] || mount --bind /dev/null /usr/bin/${name}`)
+  .join("\n");
+const NO_SETUID = `cp /usr/bin/fusermount3 "$XDG_STATE_HOME/plain"; chmod 755 "$XDG_STATE_HOME/plain"
+for name in fusermount3 fusermount; do [ ! -e /usr/bin/$name ] || mount --bind "$XDG_STATE_HOME/plain" /usr/bin/$name; done`;
+const NO_DEVICE = `mount -t tmpfs tmpfs /dev; for d in null:3 zero:5 random:8 urandom:9; do mknod -m 666 /dev/\${d%:*} c 1 \${d#*:}; done`;
+
+test("without fusermount3 the links are there, the mount names what to install, exit code 7", () =>
+  withSandbox("no-fusermount", { as: "user" }, async (sandbox) => {
+    expectComplaint(
+      await sandbox.runIn(NO_FUSERMOUNT, ["mount", "--config", data(sandbox)]),
+      7,
+      /fusermount3 was not found[^]*apt install fuse3/,
+    );
+  }));
+
+test("a fusermount3 without its set-uid bit is named, with the command that mends it", () =>
+  withSandbox("no-setuid", { as: "user" }, async (sandbox) => {
+    expectComplaint(await sandbox.runIn(NO_SETUID, ["mount", "--config", data(sandbox)]), 7, /not set-uid root[^]*chmod 4755/);
+  }));
+
+test("without /dev/fuse the kernel module is named", () =>
+  withSandbox("no-device", {}, async (sandbox) => {
+    expectComplaint(
+      await sandbox.runIn(NO_DEVICE, ["mount", "--config", data(sandbox)]),
+      7,
+      /\/dev\/fuse[^]*modprobe fuse|no FUSE engine can run here[^]*\/dev\/fuse/,
+    );
+  }));
+
+test("a home that does not exist is refused and not made", () =>
+  withSandbox("no-home", {}, async (sandbox) => {
+    const home = join(sandbox.base, "nowhere");
+    const config = sandbox.writeConfig({ home, persistence: { [sandbox.storage]: { directories: ["data"] } } });
+    expectComplaint(await sandbox.run(["mount", "--config", config]), 3, /the home .*nowhere does not exist/);
+    expect(existsSync(home)).toBe(false);
+  }));
+
+test("a home that cannot be written is said so, and later it works", () =>
+  withSandbox("ro-home", { as: "user" }, async (sandbox) => {
+    const config = data(sandbox);
+    chmodSync(sandbox.home, 0o500);
+    const first = await sandbox.run(["mount", "--config", config]);
+    expectComplaint(first, 7, /EACCES|not writable|permission denied/i);
+    chmodSync(sandbox.home, 0o700);
+    expect(await sandbox.run(["apply"])).toMatchObject({ code: 0 });
+    expect(sandbox.mounts()).toHaveLength(1);
+  }));
+
+test("a persistentStoragePath that does not exist is refused and never made", () =>
+  withSandbox("no-storage", {}, async (sandbox) => {
+    const storage = join(sandbox.base, "disk");
+    const config = sandbox.writeConfig({ home: sandbox.home, persistence: { [storage]: { directories: ["data"] } } });
+    expectComplaint(await sandbox.run(["mount", "--config", config]), 3, /disk does not exist/);
+    expect(existsSync(storage)).toBe(false);
+    mkdirSync(storage);
+    expect(await sandbox.run(["apply"])).toMatchObject({ code: 0 });
+    expect(sandbox.mounts()).toHaveLength(1);
+  }));
+
+test("a storage that cannot be read is refused", () =>
+  withSandbox("unreadable", { as: "user" }, async (sandbox) => {
+    const config = data(sandbox);
+    chmodSync(sandbox.storage, 0);
+    expectComplaint(await sandbox.run(["mount", "--config", config]), 3, /EACCES|cannot be/);
+  }));
+
+test("a mountpoint that holds data is refused, its entries named, nothing touched, the rest mounted", () =>
+  withSandbox("non-empty", {}, async (sandbox) => {
+    const config = data(sandbox, { directories: ["data", "other"] });
+    mkdirSync(join(sandbox.home, "data"));
+    writeFileSync(join(sandbox.home, "data/thesis.txt"), "years of work");
+    expectComplaint(await sandbox.run(["mount", "--config", config]), 3, /thesis\.txt/);
+    expect(readFileSync(join(sandbox.home, "data/thesis.txt"), "utf8")).toBe("years of work");
+    expect(sandbox.mounts().map((mount) => mount.mountpoint)).toEqual([join(sandbox.home, "other")]);
+    const status = await sandbox.status();
+    expect(status.entries.find((entry) => entry.target.endsWith("/data"))).toMatchObject({ state: "refused", healthy: false });
+  }));
+
+test('onNonEmpty "shadow" mounts over the data, which is there again afterwards', () =>
+  withSandbox("shadow", {}, async (sandbox) => {
+    const config = data(sandbox, { directories: [{ directory: "data", onNonEmpty: "shadow" }] });
+    mkdirSync(join(sandbox.home, "data"));
+    writeFileSync(join(sandbox.home, "data/below"), "");
+    expect(await sandbox.run(["mount", "--config", config])).toMatchObject({ code: 0 });
+    expect((await sandbox.exec("ls", [join(sandbox.home, "data")])).stdout).toBe("");
+    expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0 });
+    expect(readdirSync(join(sandbox.home, "data"))).toEqual(["below"]);
+  }));
+
+test("a full tmpfs: what does not fit is said, and after there is room apply completes it", () =>
+  withSandbox("full", { homeSize: "1m" }, async (sandbox) => {
+    const config = data(sandbox);
+    await sandbox.exec("sh", [
+      "-c",
+      `mkdir "$HOME/many"; i=0; while : 2>/dev/null >"$HOME/many/$i"; do i=$((i+1)); done; dd if=/dev/zero of="$HOME/fill" bs=4k 2>/dev/null; true`,
+    ]);
+    expectComplaint(await sandbox.run(["mount", "--config", config]), 7, /ENOSPC|no space/i);
+    rmSync(join(sandbox.home, "many"), { recursive: true });
+    rmSync(join(sandbox.home, "fill"), { force: true });
+    expect(await sandbox.run(["apply"])).toMatchObject({ code: 0 });
+  }));
+
+test("a second daemon is refused and the first one named; exit code 6", () =>
+  withSandbox("second", {}, async (sandbox) => {
+    const config = data(sandbox);
+    expect(await sandbox.run(["mount", "--config", config])).toMatchObject({ code: 0 });
+    const { daemon } = await sandbox.status();
+    expectComplaint(
+      await sandbox.run(["mount", "--config", config]),
+      6,
+      new RegExp(`running already \\(pid ${daemon?.pid}\\)[^]*hmpersist apply`),
+    );
+    expect(sandbox.mounts()).toHaveLength(1);
+  }));
+
+test("a socket and a lock left by a daemon that was killed are taken over", () =>
+  withSandbox("stale", {}, async (sandbox) => {
+    const config = data(sandbox);
+    const daemon = sandbox.daemon();
+    await sandbox.statusUntil("the daemon", (report) => report.entries.some((entry) => entry.state === "mounted"));
+    daemon.kill("SIGKILL");
+    await once(daemon, "exit");
+    expect(existsSync(join(sandbox.base, "run/hmpersist/control.sock"))).toBe(true);
+    expectComplaint(await sandbox.run(["status"]), 5, /no hmpersist daemon/);
+    expect(await sandbox.run(["mount", "--config", config])).toMatchObject({ code: 0 });
+    expect(sandbox.mounts()).toHaveLength(1);
+  }));
+
+test("commands that need a daemon say that there is none; exit code 5", () =>
+  withSandbox("no-daemon", {}, async (sandbox) => {
+    expectComplaint(await sandbox.run(["apply"]), 5, /no hmpersist daemon is running[^]*hmpersist mount/);
+    expectComplaint(await sandbox.run(["status"]), 5, /no hmpersist daemon is running/);
+    expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0, stdout: "0 unmounted\n" });
+  }));
+
+test("wrong usage is exit code 2 with a suggestion", () =>
+  withSandbox("usage", {}, async (sandbox) => {
+    expectComplaint(await sandbox.run(["mont"]), 2, /mount/);
+    expectComplaint(await sandbox.run(["mount", "--nope"]), 2, /unknown option/);
+    expectComplaint(await sandbox.run(["mount", "--directory", "x"]), 2, /need --storage/);
+    expectComplaint(await sandbox.run(["mount"]), 2, /no configuration/);
+  }));
