@@ -117,3 +117,12 @@ export const addressOf = (buffer: Uint8Array): bigint => koffi.address(buffer);
 
 /** Native memory as an ArrayBuffer, not copied; the mapping must outlive every use of it. */
 export const viewOf = (pointer: bigint, length: number): ArrayBuffer => koffi.view(pointer, length);
+
+/** Loads a shared library for the code loaded after it: its symbols are global, and a library of its SONAME counts as loaded. */
+export const loadLibrary = (path: string): void => void koffi.load(path, { global: true });
+
+/** Calls `onEvent` on the event loop when `fd` hangs up or errs; nothing else about it is waited for. Returns what ends the watch. */
+export function watchHangup(fd: number, onEvent: () => void): () => void {
+  const handle = koffi.node.poll(fd, { disconnect: true }, onEvent);
+  return () => handle.close();
+}
