@@ -153,7 +153,8 @@ export class Daemon {
   }
 
   #deepestFirst(): string[] {
-    return this.#server.mountpoints.sort((a, b) => b.length - a.length);
+    const bound = (this.#desired?.mounts ?? []).filter((spec) => spec.method === "bind" && this.#isMounted(spec.target));
+    return [...this.#server.mountpoints, ...bound.map((spec) => spec.target)].sort((a, b) => b.length - a.length);
   }
 
   // A daemon that died left its mounts with its server, which goes on serving, or with the service manager: they go on under this one.
@@ -211,7 +212,7 @@ export class Daemon {
   async #plan(): Promise<Plan> {
     const desired = this.#desired;
     if (desired === undefined) return { actions: [], refusals: [], kept: [] };
-    const held = new Set(this.#server.mountpoints);
+    const held = this.#mounts.held();
     await this.#links.open(desired.home);
     return makePlan(desired, await this.#observer.observe(desired, held, this.#links.own()));
   }

@@ -81,3 +81,9 @@ export async function sameContent(a: string, b: string): Promise<boolean> {
   const [bytesA, bytesB] = await Promise.all([readFile(a), readFile(b)]);
   return bytesA.equals(bytesB);
 }
+
+/** Whether two paths are one directory, as a bind mount makes them. */
+export async function sameDirectory(a: string, b: string): Promise<boolean> {
+  const [statA, statB] = await Promise.all([lstat(a, { bigint: true }), lstat(b, { bigint: true })]);
+  return statA.dev === statB.dev && statA.ino === statB.ino;
+}

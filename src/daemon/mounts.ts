@@ -7,6 +7,9 @@ import { unmount } from "../mount/unmount.ts";
 import type { EngineName } from "../engine/engine.ts";
 import { HmpersistError } from "../errors.ts";
 import type { MountSpec } from "../plan/types.ts";
+import { MS_BIND } from "../sys/constants.ts";
+import { mount } from "../sys/mount.ts";
+import type { HeldMount } from "./observe.ts";
 import type { ServerProcess } from "./server-process.ts";
 
 export interface MountOptions {
@@ -28,6 +31,7 @@ export class Mounts {
    * @throws HmpersistError HMP_ENVIRONMENT if mounting is not possible here, HMP_INTERNAL if the server could not serve it.
    */
   async mount(spec: MountSpec, engine: EngineName): Promise<void> {
+    if (spec.method === "bind") return mount(spec.source, spec.target, "none", MS_BIND, "");
     const allowOther = spec.allowOther && mayAllowOther();
     const serve = {
       mountpoint: spec.target,
@@ -52,6 +56,18 @@ export class Mounts {
         cause: error,
       });
     }
+  }
+
+  /** The mounts this daemon serves, and how. */
+  held(): ReadonlyMap<string, HeldMount> {
+    // Where allow_other cannot be had, a mount without it is all there is to wish for.
+    const comparable = mayAllowOther();
+    return new Map(
+      this.#server.mountpoints.map((target) => {
+        const { cache, allowOther } = this.#server.specOf(target) ?? {};
+        return [target, { ...(cache === undefined ? {} : { cache }), ...(comparable && allowOther !== undefined ? { allowOther } : {}) }];
+      }),
+    );
   }
 
   /** Unmounts `target`. A busy one stays and its holders are returned, unless `lazy`. Throws HmpersistError if it cannot be. */

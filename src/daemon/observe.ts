@@ -1,12 +1,17 @@
 // Makes the Observation a plan is computed from: mountinfo for mounts, and a look at every path the configuration names. Targets of
 // mounts that are held already are not looked at: that would go through our own server.
-import { readMountinfo } from "../sys/mountinfo.ts";
+import { readMountinfo, type MountInfo } from "../sys/mountinfo.ts";
 import { FSTYPE } from "../mount/options.ts";
 import { isBelow, isWithin } from "../config/place.ts";
 import { lookups } from "../plan/lookups.ts";
 import type { Desired, Found, Observation, OwnMount } from "../plan/types.ts";
-import { Gate, sameContent } from "./look.ts";
+import { Gate, sameContent, sameDirectory } from "./look.ts";
 import { probeMounts } from "./probe.ts";
+
+/** How a mount that this daemon holds is served, as far as the configuration can ask for it. */
+export type HeldMount = Pick<OwnMount, "cache" | "allowOther">;
+/** By mountpoint; "living": whoever is not the daemon takes every mount that answers for its. */
+export type HeldMounts = ReadonlyMap<string, HeldMount> | "living";
 
 export class Observer {
   readonly #gates = new Map<string, Gate>();
@@ -24,12 +29,13 @@ export class Observer {
     return [...this.#gates].filter(([, gate]) => gate.stuck).map(([root]) => root);
   }
 
-  /** @param held mountpoints this daemon serves; "living": whoever is not the daemon takes every mount that answers for its. */
-  async observe(desired: Desired, held: ReadonlySet<string> | "living", ownLinks: ReadonlyMap<string, string>): Promise<Observation> {
+  async observe(desired: Desired, held: HeldMounts, ownLinks: ReadonlyMap<string, string>): Promise<Observation> {
     const { home } = desired;
     const table = readMountinfo().filter((mount) => isWithin(mount.mountpoint, home));
-    const mounts = await ownMounts(table, held);
-    const foreignMounts = table.filter((mount) => mount.type !== FSTYPE && mount.mountpoint !== home).map((mount) => mount.mountpoint);
+    const bound = await this.#bindMounts(desired, table);
+    const mounts = [...(await fuseMounts(table, held)), ...bound];
+    const others = table.filter((mount) => mount.type !== FSTYPE && mount.mountpoint !== home).map((mount) => mount.mountpoint);
+    const foreignMounts = others.filter((mountpoint) => !bound.some((mount) => mount.target === mountpoint));
     const wanted = lookups(desired, ownLinks.keys());
     const storages = new Map<string, Found>();
     const sources = new Map<string, Found>();
@@ -43,6 +49,17 @@ export class Observer {
     );
     const targets = await this.#targets(desired, wanted.targets, sources, mounts);
     return { home: await this.#gate(home).look(home, "follow"), storages, sources, targets, mounts, foreignMounts, ownLinks };
+  }
+
+  // A bind mount has no name of ours: it is known by being the same directory as its source.
+  async #bindMounts(desired: Desired, table: readonly MountInfo[]): Promise<OwnMount[]> {
+    const mountpoints = new Set(table.filter((mount) => mount.type !== FSTYPE).map((mount) => mount.mountpoint));
+    const wanted = desired.mounts.filter((spec) => spec.method === "bind" && mountpoints.has(spec.target));
+    const found = wanted.map(async ({ source, target, storage }): Promise<OwnMount[]> => {
+      const same = await this.#gate(storage).run(() => sameDirectory(source, target), false);
+      return same ? [{ target, source, health: "served", held: true }] : [];
+    });
+    return (await Promise.all(found)).flat();
   }
 
   // What lies at or below a mount of ours is not looked at: that would go through our own server, or hang on one that is gone.
@@ -67,12 +84,14 @@ export class Observer {
   }
 }
 
-async function ownMounts(table: ReturnType<typeof readMountinfo>, held: ReadonlySet<string> | "living"): Promise<OwnMount[]> {
+async function fuseMounts(table: readonly MountInfo[], held: HeldMounts): Promise<OwnMount[]> {
   const own = table.filter((mount) => mount.type === FSTYPE);
-  const isHeld = (target: string): boolean => held !== "living" && held.has(target);
-  const health = await probeMounts(own.map((mount) => mount.mountpoint).filter((target) => !isHeld(target)));
+  const heldAt = (target: string): HeldMount | undefined => (held === "living" ? undefined : held.get(target));
+  const health = await probeMounts(own.map((mount) => mount.mountpoint).filter((target) => heldAt(target) === undefined));
   return own.map(({ mountpoint: target, source }) => {
-    const found = isHeld(target) ? "served" : (health.get(target) ?? "unknown");
-    return { target, source, held: isHeld(target) || (held === "living" && found === "served"), health: found };
+    const mine = heldAt(target);
+    if (mine !== undefined) return { target, source, health: "served", held: true, ...mine };
+    const found = health.get(target) ?? "unknown";
+    return { target, source, health: found, held: held === "living" && found === "served" };
   });
 }

@@ -78,6 +78,10 @@ export class ServerProcess {
     return [...this.#held.keys()];
   }
 
+  specOf(mountpoint: string): ServeSpec | undefined {
+    return this.#held.get(mountpoint)?.spec;
+  }
+
   engineOf(mountpoint: string): EngineName | undefined {
     return this.#held.get(mountpoint)?.engine;
   }
