@@ -242,13 +242,13 @@ export class ServerProcess {
     if (this.#stopping) return;
     const lost = [...this.#held].filter(([, held]) => held.device === undefined).map(([mountpoint]) => mountpoint);
     for (const mountpoint of lost) this.#release(mountpoint);
+    this.restarts += 1;
     this.#events.died(how, lost);
     if (this.#held.size > 0) this.#scheduleTakeover();
   }
 
   #scheduleTakeover(): void {
     this.#failures = Date.now() - this.#startedAt > STEADY_MS ? 0 : this.#failures + 1;
-    this.restarts += 1;
     const delay = BACKOFF_MS[Math.min(this.#failures, BACKOFF_MS.length - 1)] ?? 0;
     setTimeout(() => void this.#takeOver(), delay);
   }
