@@ -41,9 +41,10 @@ export class Mounts {
       allowOther,
       trace: this.#options.trace,
     };
+    // Says what is missing on this machine; libfuse would only say that it could not.
+    this.#mounter ??= createMounter();
     // fuse-native brings its own libfuse, which mounts by itself.
     if (engine === "fuse-native") return this.#server.serve(engine, serve, undefined);
-    this.#mounter ??= createMounter();
     const hints = [...(spec.hideMount ? ["x-gvfs-hide"] : []), ...(spec.allowTrash ? ["x-gvfs-trash"] : [])];
     const request: MountRequest = { mountpoint: spec.target, fsname: spec.source, allowOther, hints };
     const device = await this.#mounter(request);

@@ -21,7 +21,8 @@ export interface Ran {
 export interface SandboxOptions {
   /** "user": an ordinary user made for this test, who mounts through the set-uid fusermount3. */
   readonly as?: "root" | "user";
-  readonly homeSize?: string;
+  /** Further options of the home's tmpfs. */
+  readonly homeOptions?: string;
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -48,12 +49,12 @@ export class Sandbox {
   readonly uid: number;
   readonly #program: string;
   readonly #user: string | undefined;
-  readonly #homeSize: string;
+  readonly #homeOptions: string;
   readonly #children: ChildProcess[] = [];
 
   constructor(name: string, options: SandboxOptions = {}) {
     this.base = tempDirectory(name);
-    this.#homeSize = options.homeSize ?? "64m";
+    this.#homeOptions = options.homeOptions ?? "size=64m";
     if (options.as === "user") {
       users += 1;
       this.#user = `hmp${process.pid}x${users}`;
@@ -89,7 +90,7 @@ export class Sandbox {
 
   /** A fresh tmpfs on the home, as after a reboot. */
   newHome(): void {
-    const options = `mode=0700,uid=${this.uid},gid=${this.uid},nosuid,nodev,size=${this.#homeSize}`;
+    const options = `mode=0700,uid=${this.uid},gid=${this.uid},nosuid,nodev,${this.#homeOptions}`;
     execFileSync("mount", ["-t", "tmpfs", "-o", options, "tmpfs", this.home]);
   }
 
