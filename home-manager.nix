@@ -1,0 +1,1 @@
+import ./nix/home-manager.nix

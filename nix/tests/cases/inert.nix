@@ -1,0 +1,7 @@
+# Nothing enabled: no file, no unit, no activation step.
+{
+  home.persistence."/persistent/home/jane" = {
+    enable = false;
+    directories = [ "Documents" ];
+  };
+}

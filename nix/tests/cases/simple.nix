@@ -1,0 +1,9 @@
+{
+  home.persistence."/persistent/home/jane" = {
+    directories = [
+      "Documents"
+      ".mozilla"
+    ];
+    files = [ ".screenrc" ];
+  };
+}
