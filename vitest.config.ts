@@ -17,6 +17,6 @@ export default defineConfig({
   test: {
     globalSetup: ["test/helpers/global-setup.ts"],
     reporters: ["default", "./test/helpers/count-reporter.ts"],
-    projects: [project("unit", { parallel: true }), project("property", { parallel: true }), project("mount"), project("daemon"), project("cli"), project("posix"), project("workload"), project("external")],
+    projects: [project("unit", { parallel: true }), project("property", { parallel: true }), project("nix"), project("systemd"), project("mount"), project("daemon"), project("cli"), project("posix"), project("workload"), project("external")],
   },
 });

@@ -64,12 +64,23 @@ let
     // (if osConfig == "" then { } else { osConfig = builtins.fromJSON osConfig; });
   };
   inherit (evaluated) config;
+  # New releases make lists of some keys and add empty ones.
+  plainSection =
+    section:
+    lib.mapAttrs (
+      _: value:
+      if builtins.isList value && builtins.length value == 1 then builtins.head value else value
+    ) (lib.filterAttrs (_: value: value != null && value != [ ]) section);
   ours = lib.filterAttrs (name: _: lib.hasPrefix "hmpersist" name) config.home.activation;
 in
 {
   # null while nothing is persisted: the module is inert.
   file = if ours == { } then null else builtins.fromJSON config.programs.hmpersist.configFile.text;
-  unit = config.systemd.user.services.hmpersist or null;
+  unit =
+    if config.systemd.user.services ? hmpersist then
+      builtins.mapAttrs (_: plainSection) config.systemd.user.services.hmpersist
+    else
+      null;
   refused = map (one: one.message) (builtins.filter (one: !one.assertion) config.assertions);
   activation = builtins.mapAttrs (_: entry: { inherit (entry) before after data; }) ours;
   # In which order real Home Manager runs its steps.

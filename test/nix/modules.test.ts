@@ -97,13 +97,23 @@ describe.skipIf(noHomeManager !== undefined).each(homeManagers)("home-manager.ni
     const { order: _, ...stubbed } = run(name);
     // Where the units are written is the only thing that differs: real releases find systemctl in the store.
     const path = /'[^']*systemctl'/g;
-    expect(JSON.parse(JSON.stringify(found).replace(path, "systemctl"))).toMatchObject(JSON.parse(JSON.stringify(stubbed).replace(path, "systemctl")));
+    expect(JSON.parse(JSON.stringify(found).replace(path, "systemctl"))).toMatchObject(
+      JSON.parse(JSON.stringify(stubbed).replace(path, "systemctl")),
+    );
     expect(order.length).toBeGreaterThan(0);
   });
 
   it("orders the steps: mount, check, write, hand over, reload, start", () => {
     const { order } = run("spellings", homeManager);
-    const steps = ["hmpersistMount", "checkLinkTargets", "writeBoundary", "linkGeneration", "hmpersistHandOver", "reloadSystemd", "hmpersistStart"];
+    const steps = [
+      "hmpersistMount",
+      "checkLinkTargets",
+      "writeBoundary",
+      "linkGeneration",
+      "hmpersistHandOver",
+      "reloadSystemd",
+      "hmpersistStart",
+    ];
     expect(order.filter((name) => steps.includes(name))).toEqual(steps);
   });
 });
@@ -116,7 +126,11 @@ describe.skipIf(noLib !== undefined)("nixos.nix", () => {
       tmpfiles: string[];
       sharedModules: number;
       users: Record<string, { unit: unknown; refused: string[] }>;
-    }>(state, join(tests, "evaluate-nixos.nix"), { nixpkgs: join(state, "nixpkgs"), case: join(tests, "nixos-cases", `${name}.nix`), ...args });
+    }>(state, join(tests, "evaluate-nixos.nix"), {
+      nixpkgs: join(state, "nixpkgs"),
+      case: join(tests, "nixos-cases", `${name}.nix`),
+      ...args,
+    });
 
   it("turns on what the users need and puts the unit and their configuration outside the homes", () => {
     const { fuse, service, tmpfiles, sharedModules, users } = nixos("full");

@@ -8,7 +8,8 @@ export const root = new URL("../..", import.meta.url).pathname.replace(/\/$/, ""
 export const tests = join(root, "nix/tests");
 
 /** Why Nix expressions cannot be evaluated here; undefined if they can. */
-export const noNix = spawnSync("nix-instantiate", ["--version"]).status === 0 ? undefined : "nix-instantiate (Debian: nix-bin) is not installed";
+export const noNix =
+  spawnSync("nix-instantiate", ["--version"]).status === 0 ? undefined : "nix-instantiate (Debian: nix-bin) is not installed";
 
 const nixpkgsLib = process.env["HMPERSIST_NIXPKGS_LIB"];
 /** A source tree of Home Manager; several, separated by ":", are each tried. */
@@ -18,7 +19,12 @@ export const noLib = noNix ?? (nixpkgsLib === undefined ? "HMPERSIST_NIXPKGS_LIB
 export const noHomeManager = noLib ?? (homeManagers.length === 0 ? "HMPERSIST_HOME_MANAGER names no Home Manager" : undefined);
 
 // No daemon, no substituters, no store of the machine: an evaluation needs a store only by name.
-const environment = (state: string): NodeJS.ProcessEnv => ({ ...process.env, NIX_STATE_DIR: state, NIX_REMOTE: `local?root=${state}`, HOME: state });
+const environment = (state: string): NodeJS.ProcessEnv => ({
+  ...process.env,
+  NIX_STATE_DIR: state,
+  NIX_REMOTE: `local?root=${state}`,
+  HOME: state,
+});
 
 /** A directory for an evaluator's own files and for what stands where nixpkgs would. The caller removes it. */
 export function makeState(): string {
@@ -34,7 +40,14 @@ export function makeState(): string {
 export function evaluate<T>(state: string, file: string, args: Record<string, string> = {}): T {
   const words = Object.entries(args).flatMap(([name, value]) => ["--argstr", name, value]);
   const command = ["--eval", "--strict", "--json", "--read-write-mode", file, ...words];
-  return JSON.parse(execFileSync("nix-instantiate", command, { env: environment(state), encoding: "utf8", timeout: 120_000, stdio: ["ignore", "pipe", "pipe"] })) as T;
+  return JSON.parse(
+    execFileSync("nix-instantiate", command, {
+      env: environment(state),
+      encoding: "utf8",
+      timeout: 120_000,
+      stdio: ["ignore", "pipe", "pipe"],
+    }),
+  ) as T;
 }
 
 export const parses = (file: string): boolean => spawnSync("nix-instantiate", ["--parse", file], { stdio: "ignore" }).status === 0;
