@@ -74,5 +74,12 @@ export function createProgram(): Command {
     .option("--home <dir>", "the home, if it is not $HOME")
     .addHelpText("after", "\nExample:\n  hmpersist config check persist.json")
     .action(async (file, options) => (await import("./commands/config.ts")).check(file, options));
+  config
+    .command("schema")
+    .description("print the JSON Schema of the configuration, for editors")
+    .option("--json", "JSON, as in any case")
+    .addOption(new Option("--markdown", "tables of the options instead").conflicts("json"))
+    .addHelpText("after", "\nExample:\n  hmpersist config schema > ~/.config/hmpersist/schema.json")
+    .action(async (options) => (await import("./commands/config.ts")).schema(options));
   return program;
 }

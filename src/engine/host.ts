@@ -15,12 +15,9 @@ const kept = new Map<string, HandedMount>();
 /** Where a new daemon asks for them. */
 const [handoverPath] = process.argv.slice(2);
 
-const MODULES = { kernel: "../fuse/engine.js", native: "../fuse-native/engine.js" };
+const KERNEL = "../fuse/engine.js";
 interface KernelModule {
   createKernelEngine(): Engine;
-}
-interface NativeModule {
-  createFuseNativeEngine(): Promise<Engine>;
 }
 
 function tell(message: FromServer): void {
@@ -33,8 +30,8 @@ function loadEngine(name: EngineName): Promise<Engine> {
   if (known !== undefined) return known;
   const engine =
     name === "kernel"
-      ? import(MODULES.kernel).then((module: KernelModule) => module.createKernelEngine())
-      : import(MODULES.native).then((module: NativeModule) => module.createFuseNativeEngine());
+      ? import(KERNEL).then((module: KernelModule) => module.createKernelEngine())
+      : import("../fuse-native/engine.ts").then((module) => module.createFuseNativeEngine());
   engines.set(name, engine);
   return engine;
 }

@@ -22,3 +22,15 @@ export async function check(file: string | undefined, options: CheckOptions): Pr
   process.stdout.write(`${path} is valid: ${directories} directories and ${files} files for ${config.home}\n`);
   for (const note of config.notes) process.stdout.write(`note: ${note}\n`);
 }
+
+export interface SchemaOptions {
+  readonly markdown?: true;
+}
+
+export async function schema(options: SchemaOptions): Promise<void> {
+  const text =
+    options.markdown === true
+      ? (await import("../../config/option-table.ts")).optionTables()
+      : JSON.stringify((await import("../../config/json-schema.ts")).jsonSchema(), undefined, 2);
+  process.stdout.write(`${text}\n`);
+}
