@@ -17,6 +17,20 @@ export default defineConfig({
   test: {
     globalSetup: ["test/helpers/global-setup.ts"],
     reporters: ["default", "./test/helpers/count-reporter.ts"],
-    projects: [project("unit", { parallel: true }), project("property", { parallel: true }), project("nix"), project("systemd"), project("mount"), project("daemon"), project("cli"), project("posix"), project("workload"), project("external")],
+    // One a line: several people add to it at once.
+    projects: [
+      project("unit", { parallel: true }),
+      project("property", { parallel: true }),
+      project("nix"),
+      project("systemd"),
+      project("mount"),
+      project("daemon"),
+      project("cli"),
+      project("review"),
+      project("doctor"),
+      project("posix"),
+      project("workload"),
+      project("external"),
+    ],
   },
 });

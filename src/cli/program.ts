@@ -2,10 +2,11 @@
 // schema library nor koffi.
 import { Command, Option } from "commander";
 import { VERSION } from "../version.ts";
+import { addReviewCommands } from "./review-commands.ts";
 
 const EXIT_CODES = `
 Exit codes: 0 done; 1 internal error; 2 usage or invalid configuration; 3 refused or conflict; 4 environment (no fusermount3,
-no /dev/fuse, not permitted); 5 no daemon; 6 busy; 7 done in part.`;
+no /dev/fuse, not permitted); 5 no daemon; 6 busy; 7 done in part; 8 something was found (ephemeral --exit-code, doctor).`;
 
 const collect = (value: string, all: string[]): string[] => [...all, value];
 
@@ -81,5 +82,6 @@ export function createProgram(): Command {
     .addOption(new Option("--markdown", "tables of the options instead").conflicts("json"))
     .addHelpText("after", "\nExample:\n  hmpersist config schema > ~/.config/hmpersist/schema.json")
     .action(async (options) => (await import("./commands/config.ts")).schema(options));
+  addReviewCommands(program, common);
   return program;
 }

@@ -26,4 +26,10 @@ Examples:
   hmpersist ephemeral --diff --exit-code || notify-send 'not everything is kept'`,
     )
     .action(async (options) => (await import("./commands/ephemeral.ts")).ephemeral(options));
+
+  common(program.command("orphans"))
+    .description("what lies in storage that no entry of the configuration names; deletes nothing")
+    .option("--all", "ignore nothing: also show /.git and lost+found")
+    .addHelpText("after", "\nExamples:\n  hmpersist orphans\n  hmpersist orphans --json | jq -r '.storages[].groups[].path'")
+    .action(async (options) => (await import("./commands/orphans.ts")).orphans(options));
 }

@@ -135,8 +135,8 @@ export class Baseline {
   }
 }
 
-/** Reads a baseline. Throws HMP_USAGE where there is none, or something else. */
-export function loadBaseline(file: string): Baseline {
+/** Reads a baseline of `home`. Throws HMP_USAGE where there is none, or something else. */
+export function loadBaseline(file: string, home: string): Baseline {
   let bytes: Buffer;
   try {
     bytes = readFileSync(file);
@@ -155,6 +155,13 @@ export function loadBaseline(file: string): Baseline {
       "HMP_USAGE",
       `${file} is no baseline, or a damaged one`,
       "take a new one: hmpersist ephemeral --save-baseline",
+    );
+  }
+  if (header.home !== home) {
+    throw new HmpersistError(
+      "HMP_USAGE",
+      `${file} is the baseline of another home, ${header.home}`,
+      "name another file, or take a new one",
     );
   }
   return new Baseline(header, records);

@@ -21,6 +21,8 @@ export interface SurveyRequest {
   readonly containers: readonly string[];
   /** The containers are meant below each first component (removePrefixDirectory), which is a container itself. */
   readonly prefixed: boolean;
+  /** Also tell directories without any file in them. */
+  readonly empty: boolean;
   readonly ignore: readonly string[];
   /** Links whose text is one of these, or below it, lead to what is kept already. */
   readonly kept: readonly string[];
@@ -88,7 +90,7 @@ export function survey(request: SurveyRequest, progress: (progress: Progress) =>
   const matcher = makeMatcher(request.ignore);
   const containers = new Set(request.containers.map(toBytes));
   const kept = request.kept.map(toBytes);
-  const baseline = request.diff === undefined ? undefined : loadBaseline(request.diff);
+  const baseline = request.diff === undefined ? undefined : loadBaseline(request.diff, request.root);
   const writer = request.save === undefined ? undefined : new BaselineWriter();
   const hashing = baseline !== undefined || writer !== undefined;
   let nextProgress = Date.now() + PROGRESS_MS;
@@ -185,6 +187,6 @@ export function survey(request: SurveyRequest, progress: (progress: Progress) =>
   const start: Place = { path: at, group: undefined, hash: ROOT_HASH, groups: 0, others: undefined };
   walk(fd, start, landmarkAt(makeLandmarks(request.stops.map(toBytes)), at), visitor);
   if (writer !== undefined && request.save !== undefined) writer.save(request.save, request.root, Date.now());
-  const groups = result.groups.filter((group) => group.files > 0);
+  const groups = result.groups.filter((group) => group.files > 0 || (request.empty && group.type === "directory"));
   return { ...result, groups, baseline: baseline && { taken: baseline.header.taken, gone: baseline.gone } };
 }

@@ -13,7 +13,7 @@ test("tells new, changed, same and gone", () => {
   const writer = new BaselineWriter();
   for (let index = 0; index < 100_000; index += 1) writer.add(extendHash(ROOT_HASH, name(`file-${index}`)), signature(1.5, index));
   writer.save(file, "/home/jane", 42);
-  const baseline = loadBaseline(file);
+  const baseline = loadBaseline(file, "/home/jane");
   expect(baseline.header).toEqual({ home: "/home/jane", taken: 42, count: 100_000 });
   for (let index = 0; index < 99_990; index += 1) {
     expect(baseline.compare(extendHash(ROOT_HASH, name(`file-${index}`)), signature(1.5, index))).toBe("same");
@@ -30,14 +30,14 @@ test("a path's hash depends on where the slashes are", () => {
 
 test("something else is refused, and says how to make one", () => {
   const file = join(directory, "wrong");
-  expect(() => loadBaseline(file)).toThrow(/no baseline at .*ENOENT/);
+  expect(() => loadBaseline(file, "/home/jane")).toThrow(/no baseline at .*ENOENT/);
   for (const text of ["", "x", '{"format":"hmpersist-baseline-1"}\n', "[]\n"]) {
     writeFileSync(file, text);
-    expect(() => loadBaseline(file)).toThrow(/is no baseline, or a damaged one/);
+    expect(() => loadBaseline(file, "/home/jane")).toThrow(/is no baseline, or a damaged one/);
   }
   const writer = new BaselineWriter();
   writer.add(ROOT_HASH, 1);
   writer.save(file, "/", 0);
   truncateSync(file, 80);
-  expect(() => loadBaseline(file)).toThrow(/damaged/);
+  expect(() => loadBaseline(file, "/home/jane")).toThrow(/damaged/);
 });

@@ -1,0 +1,27 @@
+// `hmpersist orphans`: what lies in storage that no entry names.
+import { resolve } from "node:path";
+import { loadConfig } from "../../config/load.ts";
+import { locations } from "../../config/locations.ts";
+import { EXIT } from "../../errors.ts";
+import { formatCount } from "../../format.ts";
+import { findOrphans } from "../../review/orphans.ts";
+import { printable } from "../../sys/text.ts";
+import { renderOrphans } from "../orphans-table.ts";
+import { style } from "../output.ts";
+import { progressLine } from "../progress.ts";
+
+export interface OrphansOptions {
+  readonly config?: string;
+  readonly json?: true;
+  readonly all?: true;
+}
+
+export async function orphans(options: OrphansOptions): Promise<void> {
+  const config = loadConfig(resolve(options.config ?? locations(process.env).configFile));
+  const line = progressLine(process.stderr);
+  const report = await findOrphans(config, { all: options.all === true }, ({ files, path }) =>
+    line.show(`${formatCount(files)} files  ${printable(path)}`),
+  ).finally(() => line.clear());
+  process.stdout.write(options.json === true ? `${JSON.stringify(report)}\n` : renderOrphans(report, style(process.stdout)));
+  process.exitCode = report.storages.some(({ problem }) => problem !== null) ? EXIT.partial : EXIT.done;
+}
