@@ -62,7 +62,7 @@ test("changes under its feet are no error", async () => {
 });
 
 test("hundreds of thousands of files, in bounded memory and with more names in one place than anybody reads", async () => {
-  await withSandbox("many", { homeSize: "2g" }, async (sandbox) => {
+  await withSandbox("many", { homeOptions: "size=2g" }, async (sandbox) => {
     const make =
       "import os\nfor d in range(200):\n p = f'.local/share/app/{d}'; os.makedirs(p)\n for f in range(1000): os.close(os.open(f'{p}/{f}', os.O_CREAT))\n";
     execFileSync("python3", ["-c", `${make}for f in range(20000): os.close(os.open(f'file{f}', os.O_CREAT))`], { cwd: sandbox.home });
