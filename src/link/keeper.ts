@@ -1,13 +1,19 @@
 // Keeps the links of one daemon: places them, watches their parents, heals what programs replaced, remembers it. The only door the
 // daemon uses; file-system calls run in one worker thread per storage, so that a stuck storage stalls only its own links.
 import type { Found, LinkSpec } from "../plan/types.ts";
+import { KeptLink, type KeptLinkTools } from "./kept-link.ts";
+import { Lane } from "./lane.ts";
+import { LinkMemory } from "./memory.ts";
 import type { LinkOutcome, LinkStatus, RemoveOutcome } from "./types.ts";
+import { LinkWatch } from "./watch.ts";
+
+export type KeeperLog = (level: "info" | "warn" | "error", fields: Readonly<Record<string, unknown>>, message: string) => void;
 
 export interface KeeperOptions {
   readonly home: string;
   /** A private directory that may vanish with the home (the memory of a lost home is worthless). */
   readonly stateDir: string;
-  readonly log: (level: "info" | "warn" | "error", fields: Readonly<Record<string, unknown>>, message: string) => void;
+  readonly log: KeeperLog;
   /** Called after the state of any link changed. */
   readonly changed?: () => void;
 }
@@ -18,18 +24,192 @@ export interface LinkKeeper {
    * ETIMEDOUT). `lane` groups what may be stuck together: a persistentStoragePath, or "" for the home.
    */
   observe(lane: string, paths: readonly string[]): Promise<ReadonlyMap<string, Found>>;
-  /** For `Observation.ownLinks`. */
+  /** For `Observation.ownLinks`: the links of this home that an earlier run or this one made. */
   ownLinks(): ReadonlyMap<string, string>;
-  /** Makes the parents and the link; conflicts are settled by the entry's `onConflict`. Never rejects. */
+  /** Makes the parents and the link; what is in the way of a link that was ours is healed, else `onConflict` decides. Never rejects. */
   place(spec: LinkSpec): Promise<LinkOutcome>;
   /** Only if it is still the link with this text. Never rejects. */
   remove(target: string, text: string): Promise<RemoveOutcome>;
-  /** From now on exactly these links are watched and healed; resolves when what had happened before is healed. */
+  /**
+   * From now on exactly these links are watched and healed; resolves when what had happened before is healed. Call it before a plan is
+   * made as well as after: what it heals is no conflict any more.
+   */
   keep(specs: readonly LinkSpec[]): Promise<void>;
   /** In the order given to `keep`. */
-  status(): readonly LinkStatus[];
+  status(): Promise<readonly LinkStatus[]>;
   /** Ends watching, waits for a healing under way, ends the threads. */
   close(): Promise<void>;
 }
 
-export declare function createLinkKeeper(options: KeeperOptions): LinkKeeper;
+const LOOK_MS = 1_500;
+const PLACE_MS = 20_000;
+/** Watching misses nothing that is known of; this is for what is not. */
+const SWEEP_MS = 300_000;
+const POLL_MS = 2_000;
+
+export class Keeper implements LinkKeeper {
+  readonly #options: KeeperOptions;
+  readonly #memory: LinkMemory;
+  readonly #lanes = new Map<string, Lane>();
+  readonly #links = new Map<string, KeptLink>();
+  readonly #watch: LinkWatch;
+  #sweep: NodeJS.Timeout | undefined;
+  #polling = false;
+
+  constructor(options: KeeperOptions) {
+    this.#options = options;
+    const { home, stateDir, log } = options;
+    this.#memory = new LinkMemory(stateDir, home, (error) => log("warn", { error: String(error), stateDir }, "links not remembered"));
+    this.#watch = new LinkWatch({
+      home,
+      touched: (targets) => targets.forEach((target) => this.#links.get(target)?.sign()),
+      lost: (error) => this.#poll(error),
+    });
+  }
+
+  async observe(lane: string, paths: readonly string[]): Promise<ReadonlyMap<string, Found>> {
+    const late = (): ReadonlyMap<string, Found> => new Map(paths.map((path) => [path, { type: "error", errno: "ETIMEDOUT" }]));
+    return paths.length === 0 ? new Map() : this.#lane(lane).run({ type: "observe", paths }, LOOK_MS).catch(late);
+  }
+
+  ownLinks(): ReadonlyMap<string, string> {
+    return this.#memory.texts();
+  }
+
+  async place(spec: LinkSpec): Promise<LinkOutcome> {
+    const link = this.#link(spec);
+    const record = this.#memory.get(spec.target);
+    if (record?.text === spec.source) {
+      await link.look(true);
+      const { state, reason = "", hint = "" } = link.status();
+      // A program is writing there: it becomes a link again when they are done.
+      if (state === "healing") return { result: "kept", known: record.known };
+      if (state === "failed") return { result: "failed", errno: "EIO", reason, hint };
+    }
+    const { home } = this.#options;
+    const outcome = await this.#lane(spec.storage)
+      .run({ type: "place", spec, home, own: record?.text }, PLACE_MS)
+      .catch((error: unknown): LinkOutcome => failure(error));
+    link.placed(outcome);
+    return outcome;
+  }
+
+  async remove(target: string, text: string): Promise<RemoveOutcome> {
+    const link = this.#links.get(target);
+    this.#links.delete(target);
+    await link?.stop();
+    const { home } = this.#options;
+    const outcome = await this.#lane("")
+      .run({ type: "remove", target, text, home }, PLACE_MS)
+      .catch((error: unknown) => failure(error));
+    if (outcome.result !== "failed") this.#memory.forget(target);
+    return outcome;
+  }
+
+  async keep(specs: readonly LinkSpec[]): Promise<void> {
+    const targets = specs.map((spec) => spec.target);
+    const wanted = new Set(targets);
+    const dropped = [...this.#links.values()].filter((link) => !wanted.has(link.spec.target));
+    for (const link of dropped) this.#links.delete(link.spec.target);
+    await Promise.all(dropped.map((link) => link.stop()));
+    const links = specs.map((spec) => this.#link(spec));
+    // In the order of the configuration.
+    this.#links.clear();
+    for (const link of links) this.#links.set(link.spec.target, link);
+    if (!this.#polling) await this.#watch.set(targets);
+    await this.#recognise(links);
+    await Promise.all(links.map((link) => link.look()));
+    this.#schedule();
+  }
+
+  async status(): Promise<readonly LinkStatus[]> {
+    const links = [...this.#links.values()];
+    const dangling = links.filter((link) => link.status().state === "dangling");
+    const lanes = new Set(dangling.map((link) => link.spec.storage));
+    for (const lane of lanes) {
+      const here = dangling.filter((link) => link.spec.storage === lane);
+      const found = await this.observe(
+        lane,
+        here.map((link) => link.spec.source),
+      );
+      for (const link of here) if (found.get(link.spec.source)?.type === "file") link.noLongerDangling();
+    }
+    return links.map((link) => link.status());
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#sweep);
+    await this.#watch.close();
+    await Promise.all([...this.#links.values()].map((link) => link.stop()));
+    await this.#memory.saved();
+    await Promise.all([...this.#lanes.values()].map((lane) => lane.close()));
+    clearTimeout(this.#sweep);
+  }
+
+  // A link that stands as wanted is ours even if nobody remembers making it.
+  async #recognise(links: readonly KeptLink[]): Promise<void> {
+    const unknown = links.filter((link) => this.#memory.get(link.spec.target)?.text !== link.spec.source);
+    const found = await this.observe(
+      "",
+      unknown.map((link) => link.spec.target),
+    );
+    for (const { spec } of unknown) {
+      const at = found.get(spec.target);
+      if (at?.type === "link" && at.text === spec.source) this.#memory.set(spec.target, { text: spec.source, known: undefined });
+    }
+  }
+
+  #poll(error: Error): void {
+    if (this.#polling) return;
+    this.#polling = true;
+    this.#options.log("warn", { error: error.message, seconds: POLL_MS / 1000 }, "cannot watch, polling links instead");
+    void this.#watch.close();
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    clearTimeout(this.#sweep);
+    this.#sweep = setTimeout(() => void this.#sweepAll(), this.#polling ? POLL_MS : SWEEP_MS).unref();
+  }
+
+  // Only links that do not stand as they should are looked at closely.
+  async #sweepAll(): Promise<void> {
+    const found = await this.observe("", [...this.#links.keys()]);
+    for (const [target, at] of found) {
+      const link = this.#links.get(target);
+      if (at.type !== "error" && !(at.type === "link" && at.text === link?.spec.source)) link?.sign();
+    }
+    this.#schedule();
+  }
+
+  #link(spec: LinkSpec): KeptLink {
+    const existing = this.#links.get(spec.target);
+    if (existing !== undefined && JSON.stringify(existing.spec) === JSON.stringify(spec)) return existing;
+    void existing?.stop();
+    const { home, log, changed = () => {} } = this.#options;
+    const tools: KeptLinkTools = {
+      memory: this.#memory,
+      log,
+      changed,
+      heal: (wanted, record, options) => this.#lane(wanted.storage).run({ type: "heal", spec: wanted, home, record, options }),
+    };
+    const link = new KeptLink(spec, tools);
+    this.#links.set(spec.target, link);
+    return link;
+  }
+
+  #lane(name: string): Lane {
+    let lane = this.#lanes.get(name);
+    if (lane === undefined) this.#lanes.set(name, (lane = new Lane(name === "" ? this.#options.home : name)));
+    return lane;
+  }
+}
+
+const failure = (
+  error: unknown,
+): { readonly result: "failed"; readonly errno: string; readonly reason: string; readonly hint: string } => ({
+  result: "failed",
+  errno: "ETIMEDOUT",
+  reason: error instanceof Error ? error.message : String(error),
+  hint: "check the disk or network behind it, then run 'hmpersist apply'",
+});

@@ -106,3 +106,10 @@ export const POLLNVAL = 32;
 
 /** setrlimit(2) */
 export const RLIMIT_NOFILE = 7;
+
+/** fcntl(2), leases */
+export const F_SETSIG = 10;
+export const F_SETLEASE = 1024;
+export const F_GETLEASE = 1025;
+export const F_RDLCK = 0;
+export const F_UNLCK = 2;

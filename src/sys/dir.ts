@@ -24,6 +24,10 @@ export const symlinkat = (target: CName, dirfd: number, name: CName): void =>
 export const renameat2 = (olddirfd: number, oldname: CName, newdirfd: number, newname: CName, flags = 0): void =>
   void call("renameat2", printable(oldname), libc.renameat2, olddirfd, oldname, newdirfd, newname, flags);
 
+/** linkat(2): a second name for the same file; a symlink itself is linked, not what it names. EPERM where there are no hard links. */
+export const linkat = (olddirfd: number, oldname: CName, newdirfd: number, newname: CName): void =>
+  void call("linkat", printable(oldname), libc.linkat, olddirfd, oldname, newdirfd, newname, 0);
+
 const LINK_MAX = 4096;
 
 /** readlinkat(2): the link's text, without a NUL. EINVAL if `name` is no link. */

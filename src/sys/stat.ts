@@ -86,6 +86,12 @@ export function statFd(fd: number): Stat {
   return decode();
 }
 
+/** When the open file `fd` was created, in nanoseconds since 1970; undefined where the filesystem does not say. */
+export function btimeFd(fd: number): bigint | undefined {
+  call("statx", `fd ${fd}`, libc.statx, fd, empty, AT_EMPTY_PATH, STATX_BTIME, buffer);
+  return (buffer.readUInt32LE(STATX.stx_mask) & STATX_BTIME) === 0 ? undefined : time(STATX.stx_btime);
+}
+
 export const isDirectory = (stat: Stat): boolean => (stat.mode & S_IFMT) === S_IFDIR;
 export const isSymlink = (stat: Stat): boolean => (stat.mode & S_IFMT) === S_IFLNK;
 export const isRegular = (stat: Stat): boolean => (stat.mode & S_IFMT) === S_IFREG;

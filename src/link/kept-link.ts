@@ -1,0 +1,150 @@
+// One link under the keeper's eyes: when it is looked at, what came of it, what `status` says. Looks at one link never overlap.
+import type { LinkSpec } from "../plan/types.ts";
+import type { HealOptions } from "./heal.ts";
+import type { KeeperLog } from "./keeper.ts";
+import type { LinkMemory } from "./memory.ts";
+import { Pace } from "./pace.ts";
+import { BACKUPS_KEPT } from "./backup.ts";
+import type { HealOutcome, LinkOutcome, LinkRecord, LinkState, LinkStatus } from "./types.ts";
+
+/** Programs that delete and create again do so within this. */
+const DELETED_MS = 700;
+/** A file that is written for longer than this goes to storage as it is. */
+const SNAPSHOT_AFTER_MS = 5_000;
+const BUSY_MS = 100;
+const BUSY_MAX_MS = 5_000;
+const FAILED_MS = 1_000;
+
+export interface KeptLinkTools {
+  readonly memory: LinkMemory;
+  readonly log: KeeperLog;
+  readonly changed: () => void;
+  /** Runs healLink in the storage's thread. */
+  readonly heal: (spec: LinkSpec, record: LinkRecord, options: HealOptions) => Promise<HealOutcome>;
+}
+
+export class KeptLink {
+  readonly spec: LinkSpec;
+  readonly #tools: KeptLinkTools;
+  readonly #pace = new Pace(() => void this.look());
+  #state: LinkState = "unplaced";
+  #reason: string | undefined;
+  #hint: string | undefined;
+  #busySince: number | undefined;
+  #running: Promise<void> | undefined;
+  #stopped = false;
+
+  constructor(spec: LinkSpec, tools: KeptLinkTools) {
+    this.spec = spec;
+    this.#tools = tools;
+  }
+
+  /** Something happened at its place. */
+  sign(): void {
+    if (!this.#stopped) this.#pace.sign();
+  }
+
+  /** Heals it now, if it was ever ours. Never rejects. @param relink put a deleted link back at once */
+  look(relink = false): Promise<void> {
+    this.#pace.stop();
+    this.#running ??= this.#look(relink).finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#pace.stop();
+    await this.#running;
+  }
+
+  status(): LinkStatus {
+    const { healed = 0, lastHealed, backups = [] } = this.#tools.memory.get(this.spec.target) ?? {};
+    const { target, source } = this.spec;
+    return { target, source, state: this.#state, healed, lastHealed, backups, reason: this.#reason, hint: this.#hint };
+  }
+
+  /** The first write through the link made its file. */
+  noLongerDangling(): void {
+    if (this.#state === "dangling") this.#set("ok");
+  }
+
+  placed(outcome: LinkOutcome): void {
+    const { target, source } = this.spec;
+    if (outcome.result === "conflict" || outcome.result === "failed") {
+      this.#set(outcome.result === "conflict" ? "conflicted" : "failed", outcome.reason, outcome.hint);
+      return;
+    }
+    const backups = this.#tools.memory.get(target)?.backups ?? [];
+    const added = outcome.result === "backed-up" ? [outcome.backup] : [];
+    this.#tools.memory.set(target, { text: source, known: outcome.known, backups: [...backups, ...added] });
+    this.#stands(outcome.known === undefined);
+  }
+
+  async #look(relink: boolean): Promise<void> {
+    const { target } = this.spec;
+    const record = this.#tools.memory.get(target);
+    if (record === undefined || this.#stopped) return;
+    const deleted = this.#busySince !== undefined && Date.now() - this.#busySince >= DELETED_MS;
+    const snapshot = this.#busySince !== undefined && Date.now() - this.#busySince >= SNAPSHOT_AFTER_MS;
+    try {
+      this.#took(await this.#tools.heal(this.spec, record, { relink: relink || deleted, snapshot }), record);
+    } catch (error) {
+      this.#failed(error instanceof Error ? error.message : String(error), "see the log");
+    }
+  }
+
+  #took(outcome: HealOutcome, record: LinkRecord): void {
+    const { target, source } = this.spec;
+    const { memory, log } = this.#tools;
+    if (outcome.result === "busy") {
+      if (outcome.known !== undefined) memory.set(target, { text: source, known: outcome.known });
+      return this.#busy(outcome.reason);
+    }
+    this.#busySince = undefined;
+    if (outcome.result === "conflict") {
+      if (this.#state !== "conflicted") log("warn", { link: target, reason: outcome.reason }, "link conflicted");
+      return this.#set("conflicted", outcome.reason, outcome.hint);
+    }
+    if (outcome.result === "failed") return this.#failed(outcome.reason, outcome.hint);
+    this.#pace.succeeded();
+    if (outcome.result === "healed") {
+      const { known, backup, bytes, lost } = outcome;
+      const backups = backup === undefined ? record.backups : [...record.backups, backup].slice(-BACKUPS_KEPT);
+      memory.set(target, { text: source, known, backups, healed: record.healed + 1, lastHealed: new Date().toISOString() });
+      this.#pace.healed();
+      log("info", { link: target, source, bytes, ...(backup === undefined ? {} : { backup }) }, "link healed");
+      if (lost.length > 0) log("warn", { link: target, lost }, "storage cannot hold everything");
+    } else {
+      if (outcome.result === "relinked") log("info", { link: target, source }, "link put back");
+      if (outcome.known?.mtimeNs !== record.known?.mtimeNs) memory.set(target, { text: source, known: outcome.known });
+    }
+    this.#stands(outcome.known === undefined);
+  }
+
+  #busy(reason: string): void {
+    this.#busySince ??= Date.now();
+    const since = Date.now() - this.#busySince;
+    this.#set("healing", reason);
+    this.#pace.after(Math.min(BUSY_MAX_MS, Math.max(BUSY_MS, since)));
+  }
+
+  #failed(reason: string, hint: string): void {
+    if (this.#reason !== reason) this.#tools.log("error", { link: this.spec.target, reason, hint }, "link not healed");
+    this.#set("failed", reason, hint);
+    if (!this.#stopped) this.#pace.failed(FAILED_MS);
+  }
+
+  #stands(empty: boolean): void {
+    this.#set(empty && this.spec.what === "file" ? "dangling" : "ok");
+  }
+
+  #set(state: LinkState, reason?: string, hint?: string): void {
+    const same = this.#state === state && this.#reason === reason;
+    this.#state = state;
+    this.#reason = reason;
+    this.#hint = hint;
+    if (!same) this.#tools.changed();
+  }
+}

@@ -1,0 +1,99 @@
+// One thread for what may get stuck together. Started at the first job, ended when idle; a job that outlives its deadline is given up
+// on by its caller, and until it comes back every further one fails at once, so nothing piles up behind a stuck storage.
+import { Worker } from "node:worker_threads";
+import { HmpersistError } from "../errors.ts";
+import type { Job, Results } from "./jobs.ts";
+
+const IDLE_MS = 10_000;
+// After the build this file and the thread's lie side by side.
+const ENTRY = new URL("worker-thread.js", import.meta.url);
+
+interface Waiting {
+  readonly resolve: (result: never) => void;
+  readonly reject: (error: Error) => void;
+  readonly timer: NodeJS.Timeout | undefined;
+}
+
+export class Lane {
+  readonly #name: string;
+  #worker: Worker | undefined;
+  #next = 0;
+  readonly #waiting = new Map<number, Waiting>();
+  /** Jobs given up on that have not come back. */
+  readonly #late = new Set<number>();
+  #idle: NodeJS.Timeout | undefined;
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  get stuck(): boolean {
+    return this.#late.size > 0;
+  }
+
+  /** Runs one job; without a deadline it may take as long as it takes. Rejects with HMP_TIMEOUT when stuck. */
+  run<J extends Job>(job: J, deadlineMs?: number): Promise<Results[J["type"]]> {
+    if (this.stuck) return Promise.reject(this.#timeout());
+    clearTimeout(this.#idle);
+    const worker = (this.#worker ??= this.#start());
+    const id = this.#next++;
+    return new Promise((resolve, reject) => {
+      const timer = deadlineMs === undefined ? undefined : setTimeout(() => this.#giveUp(id), deadlineMs);
+      this.#waiting.set(id, { resolve, reject, timer });
+      worker.ref();
+      worker.postMessage({ id, job });
+    });
+  }
+
+  /** Ends the thread; what is under way is waited for unless it is stuck. */
+  async close(): Promise<void> {
+    clearTimeout(this.#idle);
+    const worker = this.#worker;
+    this.#worker = undefined;
+    // A thread in the kernel cannot be ended; it must not keep the process either.
+    if (this.stuck) worker?.unref();
+    else await worker?.terminate();
+  }
+
+  #start(): Worker {
+    const worker = new Worker(ENTRY, { resourceLimits: { maxOldGenerationSizeMb: 64 } });
+    worker.on("message", (message: { id: number; result?: unknown; error?: string }) => this.#done(message));
+    worker.on("error", (error) => this.#fail(worker, error));
+    worker.on("exit", () => this.#fail(worker, new Error("the link thread ended")));
+    return worker;
+  }
+
+  #done({ id, result, error }: { id: number; result?: unknown; error?: string }): void {
+    this.#late.delete(id);
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    clearTimeout(waiting?.timer);
+    if (error === undefined) waiting?.resolve(result as never);
+    else waiting?.reject(new HmpersistError("HMP_INTERNAL", error));
+    if (this.#waiting.size > 0 || this.stuck) return;
+    this.#worker?.unref();
+    this.#idle = setTimeout(() => void this.close(), IDLE_MS).unref();
+  }
+
+  #giveUp(id: number): void {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    this.#late.add(id);
+    if (this.#waiting.size === 0) this.#worker?.unref();
+    waiting?.reject(this.#timeout());
+  }
+
+  #fail(worker: Worker, error: Error): void {
+    if (this.#worker === worker) this.#worker = undefined;
+    this.#late.clear();
+    for (const { reject, timer } of this.#waiting.values()) {
+      clearTimeout(timer);
+      reject(new HmpersistError("HMP_INTERNAL", error.message, undefined, { cause: error }));
+    }
+    this.#waiting.clear();
+  }
+
+  #timeout(): HmpersistError {
+    return new HmpersistError("HMP_TIMEOUT", `${this.#name} does not answer`, "check that the disk or network behind it works");
+  }
+}

@@ -1,0 +1,46 @@
+// Everything a file has beside its bytes, carried over to a copy: owner, permissions, ACLs and other extended attributes, times.
+import { ERRNO, SysError } from "../sys/errno.ts";
+import { chmodFd, chownFd, getXattr, listXattrs, removeXattr, setXattr } from "../sys/fd-path.ts";
+import { cstr, type CName } from "../sys/name.ts";
+import type { Stat } from "../sys/stat.ts";
+import { utimensFd } from "../sys/times.ts";
+
+const ACCESS_ACL = "system.posix_acl_access";
+/** Labels are the storage's policy, not the file's content. */
+const NOT_COPIED = new Set(["security.selinux", "security.ima", "security.evm", "security.apparmor"]);
+
+/** Carries everything over to the open file `to`. Returns what the storage cannot hold, in words. */
+export function copyMetadata(from: number, stat: Stat, to: number): string[] {
+  const lost = copyAttributes(from, stat, to);
+  utimensFd(to, stat.atimeNs, stat.mtimeNs);
+  return lost;
+}
+
+/** All of it but the times; `to` may be open by O_PATH. */
+export function copyAttributes(from: number, stat: Stat, to: number): string[] {
+  const lost: string[] = [];
+  if (!allowed(() => chownFd(to, stat.uid, stat.gid))) lost.push(`owner ${stat.uid}:${stat.gid}`);
+  // A default ACL of the storage's directory gave the copy one the original does not have.
+  removeXattr(to, cstr(ACCESS_ACL));
+  // After chown, which clears set-uid; before the ACL, whose mask is the group's permission.
+  chmodFd(to, stat.mode & 0o7777);
+  for (const name of listXattrs(from)) {
+    if (NOT_COPIED.has(text(name))) continue;
+    const value = getXattr(from, name);
+    if (value !== undefined && setXattr(to, name, value) < 0) lost.push(`attribute ${text(name)}`);
+  }
+  return lost;
+}
+
+// Only root may give files away; for everybody else the file is theirs already.
+function allowed(work: () => void): boolean {
+  try {
+    work();
+    return true;
+  } catch (error) {
+    if (error instanceof SysError && [ERRNO.EPERM as number, ERRNO.EINVAL].includes(error.errno)) return false;
+    throw error;
+  }
+}
+
+const text = (name: CName): string => Buffer.from(name.subarray(0, -1)).toString("utf8");

@@ -1,0 +1,68 @@
+// What a SIGKILL between two steps left under the swap name is sorted out before anything else: nothing is dropped unless storage has
+// its content. Which of two is newer is told by ctime, which programs cannot set: the exchange itself set it for what came out.
+import { O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } from "../sys/constants.ts";
+import { readlinkat } from "../sys/dir.ts";
+import { close, openat } from "../sys/file.ts";
+import type { CName } from "../sys/name.ts";
+import { isDirectory, isRegular, isSymlink, statFd, type Stat } from "../sys/stat.ts";
+import { moveAside } from "./backup.ts";
+import { sameBytes } from "./observe.ts";
+import type { Places } from "./places.ts";
+import { stageName } from "./private-name.ts";
+import { dropStage, writeStage } from "./stage.ts";
+import { bringBack, dropEmptyDirectory, dropSwap, isMissing, isOurLink, putBack, statSwap } from "./swap.ts";
+import { statPlace, syncDirectory } from "./walk.ts";
+import { hasWriter } from "./writers.ts";
+
+/** Leaves the swap name free. */
+export function recover(places: Places): void {
+  dropStage(places.source);
+  const { swap, target } = places;
+  const left = statSwap(swap);
+  if (left === undefined) return;
+  if (isOurLink(swap, swap.name)) return dropSwap(swap);
+  if (isMissing(swap)) return bringBack(swap);
+  const linked = isOurLink(swap, target.name);
+  if (isRegular(left)) return recoverFile(places, left, linked);
+  if (isDirectory(left) && dropEmptyDirectory(swap)) return;
+  if (linked) return putBack(swap);
+  // Somebody took the place meanwhile: both stay.
+  if (isSymlink(left) && sameLink(places)) return dropSwap(swap);
+  moveAside(target, swap.name);
+}
+
+function recoverFile(places: Places, left: Stat, linked: boolean): void {
+  const { swap, source } = places;
+  const stored = statPlace(source);
+  const fd = openat(swap.place.dir, swap.name, READ);
+  try {
+    const busy = hasWriter(fd, swap.place.path);
+    if (!busy && stored !== undefined && isRegular(stored) && isSame(places, fd)) return dropSwap(swap);
+    if (linked && (busy || stored === undefined || left.ctimeNs >= stored.ctimeNs)) return putBack(swap);
+    // Storage, or what stands in the place now, is newer: this one is kept as a backup in storage.
+    writeStage(fd, statFd(fd), source);
+    moveAside(source, stageName(source.name));
+    syncDirectory(source.dir);
+  } finally {
+    close(fd);
+  }
+  dropSwap(swap);
+}
+
+const READ = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+
+function isSame({ source }: Places, fd: number): boolean {
+  const other = openat(source.dir, source.name, READ);
+  try {
+    return sameBytes(fd, other);
+  } finally {
+    close(other);
+  }
+}
+
+const text = (dir: number, name: CName): string => readlinkat(dir, name).toString("latin1");
+
+function sameLink({ swap, target }: Places): boolean {
+  const found = statPlace(target);
+  return found !== undefined && isSymlink(found) && text(target.dir, target.name) === text(target.dir, swap.name);
+}

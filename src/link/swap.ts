@@ -1,0 +1,132 @@
+// The home side: a link and whatever stands in its place change names in one step, RENAME_EXCHANGE, so the name is never missing and
+// what came out can be looked at before it is dropped. If it is not what was expected, it goes back.
+//
+// The private swap name holds, at any moment a SIGKILL may come: our link (nothing happened yet, or all was undone), or what came out.
+import { RENAME_EXCHANGE, RENAME_NOREPLACE } from "../sys/constants.ts";
+import { readlinkat, renameat2, rmdirat, symlinkat } from "../sys/dir.ts";
+import { isErrno } from "../sys/errno.ts";
+import { cstr, type CName } from "../sys/name.ts";
+import { isDirectory, isSymlink, statAt, type Stat } from "../sys/stat.ts";
+import { moveAside } from "./backup.ts";
+import { sameInode } from "./known.ts";
+import { swapName } from "./private-name.ts";
+import { dropName } from "./stage.ts";
+import { statPlace, type Place } from "./walk.ts";
+
+const UNDO_TRIES = 20;
+
+export interface Swap {
+  readonly place: Place;
+  readonly name: CName;
+  readonly text: string;
+}
+
+export const swapOf = (place: Place, text: string): Swap => ({ place, name: swapName(place.name), text });
+
+/** What lies under the swap name. */
+export const statSwap = (swap: Swap): Stat | undefined => statAt(swap.place.dir, swap.name);
+
+/** Whether `name` in the swap's directory is a link with our text. */
+export function isOurLink(swap: Swap, name: CName): boolean {
+  const stat = statAt(swap.place.dir, name);
+  return stat !== undefined && isSymlink(stat) && readlinkat(swap.place.dir, name).equals(Buffer.from(swap.text));
+}
+
+/**
+ * Puts the link in place of what stands there.
+ * @returns what came out and now lies under the swap name; undefined if the place was empty or taken again meanwhile: look again.
+ */
+export function swapIn(swap: Swap): Stat | undefined {
+  const { dir, name } = swap.place;
+  symlinkat(cstr(swap.text), dir, swap.name);
+  try {
+    renameat2(dir, swap.name, dir, name, RENAME_EXCHANGE);
+    return statSwap(swap);
+  } catch (error) {
+    dropName(dir, swap.name);
+    if (isErrno(error, "ENOENT")) return undefined;
+    if (isErrno(error, "EINVAL", "ENOSYS", "EOPNOTSUPP")) return swapInTwoSteps(swap);
+    throw error;
+  }
+}
+
+// For homes without RENAME_EXCHANGE: the name is missing for a moment, but what stood there is never out of hand.
+function swapInTwoSteps(swap: Swap): Stat | undefined {
+  const { dir, name } = swap.place;
+  try {
+    renameat2(dir, name, dir, swap.name);
+    symlinkat(cstr(swap.text), dir, name);
+  } catch (error) {
+    if (isErrno(error, "ENOENT", "EEXIST")) return undefined;
+    throw error;
+  }
+  return statSwap(swap);
+}
+
+/** Drops what came out. */
+export const dropSwap = (swap: Swap): void => dropName(swap.place.dir, swap.name);
+
+/** Drops a directory that came out, if it is still empty. */
+export function dropEmptyDirectory(swap: Swap): boolean {
+  try {
+    rmdirat(swap.place.dir, swap.name);
+    return true;
+  } catch (error) {
+    if (isErrno(error, "ENOTEMPTY", "EEXIST")) return false;
+    throw error;
+  }
+}
+
+/**
+ * Puts back what came out. Should a program have replaced our link meanwhile, what it put there is newer still and stays; what then
+ * comes out is what that program would have replaced, and is dropped.
+ */
+export function putBack(swap: Swap): void {
+  const { dir, name } = swap.place;
+  for (let tries = 0; tries < UNDO_TRIES; tries += 1) {
+    const mine = statSwap(swap);
+    if (mine === undefined) return;
+    if (!exchangeBack(swap)) return;
+    const out = statSwap(swap);
+    if (out === undefined) return;
+    if (isOurLink(swap, swap.name)) return dropSwap(swap);
+    // Newer than ours: exchange again; what comes out then must be what we had put there.
+    renameat2(dir, swap.name, dir, name, RENAME_EXCHANGE);
+    const again = statSwap(swap);
+    if (again !== undefined && sameInode(again, mine) && !isDirectory(again)) return dropSwap(swap);
+  }
+}
+
+// False if all is done: nothing stood in the place any more.
+function exchangeBack(swap: Swap): boolean {
+  const { dir, name } = swap.place;
+  try {
+    renameat2(dir, swap.name, dir, name, RENAME_EXCHANGE);
+    return true;
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) {
+      renameat2(dir, swap.name, dir, name, RENAME_NOREPLACE);
+      return false;
+    }
+    if (!isErrno(error, "EINVAL", "ENOSYS", "EOPNOTSUPP")) throw error;
+    if (isOurLink(swap, name)) renameat2(dir, swap.name, dir, name);
+    return false;
+  }
+}
+
+/** Whether the swap's place is free. */
+export const isMissing = (swap: Swap): boolean => statPlace(swap.place) === undefined;
+
+/** Moves what stands in the place to the swap name, leaving the place free. */
+export const takeOut = (swap: Swap): void => renameat2(swap.place.dir, swap.place.name, swap.place.dir, swap.name);
+
+/** Undoes `takeOut`. Should the place be taken again, what came out is dated: both stay. */
+export function bringBack(swap: Swap): void {
+  const { dir, name } = swap.place;
+  try {
+    renameat2(dir, swap.name, dir, name, RENAME_NOREPLACE);
+  } catch (error) {
+    if (!isErrno(error, "EEXIST")) throw error;
+    moveAside(swap.place, swap.name);
+  }
+}

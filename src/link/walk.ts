@@ -1,0 +1,106 @@
+// Walks from the home or a storage down to a directory, one component at a time, each opened by O_NOFOLLOW from the one above: however
+// names change meanwhile, no walk leaves the root it began in. The root itself may be reached through links (/home -> /var/home).
+import { posix } from "node:path";
+import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDONLY } from "../sys/constants.ts";
+import { mkdirat, readlinkat } from "../sys/dir.ts";
+import { ERRNO, isErrno, SysError } from "../sys/errno.ts";
+import { chmodFd } from "../sys/fd-path.ts";
+import { close, fsync, openat } from "../sys/file.ts";
+import { cstr, type CName } from "../sys/name.ts";
+import { isSymlink, statAt, type Stat } from "../sys/stat.ts";
+
+/** A directory that is a link or no directory stands where a parent is needed. */
+export class ParentError extends Error {
+  override readonly name = "ParentError";
+}
+
+/** A name in an open directory; whoever asked for it closes `dir`. */
+export interface Place {
+  readonly dir: number;
+  readonly name: CName;
+  /** For messages only. */
+  readonly path: string;
+}
+
+export interface WalkOptions {
+  /** Missing directories are made with these permissions, whatever the umask; without it they are ENOENT. */
+  readonly mode?: number;
+  /** Make what was made survive a power cut. */
+  readonly durable?: boolean;
+}
+
+/** Opens the directory `path`, which is `root` or lies below it. */
+export function openDirectory(root: string, path: string, options: WalkOptions = {}): number {
+  const relative = posix.relative(root, path);
+  if (relative.startsWith("..") || posix.isAbsolute(relative)) throw new ParentError(`${path} is not below ${root}`);
+  let at = root;
+  let dir = openat(AT_FDCWD, cstr(root), O_PATH | O_DIRECTORY | O_CLOEXEC);
+  for (const part of relative === "" ? [] : relative.split("/")) {
+    at = `${at}/${part}`;
+    const above = dir;
+    try {
+      dir = step(above, cstr(part), at, options);
+    } finally {
+      close(above);
+    }
+  }
+  return dir;
+}
+
+/** Opens the directory that holds `path`, for work on that one name. */
+export function openPlace(root: string, path: string, options: WalkOptions = {}): Place {
+  return { dir: openDirectory(root, posix.dirname(path), options), name: cstr(posix.basename(path)), path };
+}
+
+/** Where `place` is now; undefined if nothing is there. */
+export const statPlace = (place: Place): Stat | undefined => statAt(place.dir, place.name);
+
+const OPEN = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+
+function step(dir: number, name: CName, path: string, options: WalkOptions): number {
+  try {
+    return openat(dir, name, OPEN);
+  } catch (error) {
+    if (isErrno(error, "ENOTDIR", "ELOOP")) throw new ParentError(inTheWay(dir, name, path), { cause: error });
+    if (!isErrno(error, "ENOENT") || options.mode === undefined) throw error;
+  }
+  return make(dir, name, path, options.mode, options.durable === true);
+}
+
+function make(dir: number, name: CName, path: string, mode: number, durable: boolean): number {
+  let made = true;
+  try {
+    mkdirat(dir, name, mode);
+  } catch (error) {
+    if (!isErrno(error, "EEXIST")) throw error;
+    made = false;
+  }
+  let fd: number;
+  try {
+    fd = openat(dir, name, OPEN);
+  } catch (error) {
+    if (isErrno(error, "ENOTDIR", "ELOOP")) throw new ParentError(inTheWay(dir, name, path), { cause: error });
+    throw error;
+  }
+  if (made) chmodFd(fd, mode);
+  if (made && durable) syncDirectory(dir);
+  return fd;
+}
+
+function inTheWay(dir: number, name: CName, path: string): string {
+  const stat = statAt(dir, name);
+  if (stat === undefined || !isSymlink(stat)) return `${path} is not a directory`;
+  return `${path} is a link (to ${readlinkat(dir, name).toString()})`;
+}
+
+/** fsync of a directory that is open by O_PATH only. Filesystems that cannot (EINVAL) need none. */
+export function syncDirectory(dir: number): void {
+  const fd = openat(dir, cstr("."), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  try {
+    fsync(fd);
+  } catch (error) {
+    if (!(error instanceof SysError) || error.errno !== ERRNO.EINVAL) throw error;
+  } finally {
+    close(fd);
+  }
+}
