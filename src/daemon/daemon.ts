@@ -278,7 +278,7 @@ export class Daemon {
   }
 
   async #report(): Promise<StatusReport> {
-    const stats = await this.#server.stats();
+    const [stats] = await Promise.all([this.#server.stats(), this.#links.check()]);
     const entries = this.#entries.report(stats, (target) => this.#server.engineOf(target));
     const { pid } = this.#server;
     const stuck = this.#observer.stuck().map((root) => `${root} does not answer`);

@@ -68,6 +68,12 @@ export class Links {
     this.refresh();
   }
 
+  /** Brings the entries up to date with what no event tells. */
+  async check(): Promise<void> {
+    await this.#keeper?.check();
+    this.refresh();
+  }
+
   refresh(): void {
     for (const link of this.#keeper?.status() ?? []) this.#entries.setLink(link.target, stateOf(link), detailOf(link), link);
   }

@@ -54,11 +54,13 @@ function settle(places: Places, spec: LinkSpec, home: string, own: string | unde
     if (isSymlink(found)) {
       const text = readlinkat(target.dir, target.name).toString();
       if (text === spec.source) return { result: "kept", known };
-      if (text !== own) return foreignLink(spec, text);
-      if (replaceOwn(places, own)) return { result: "replaced", known };
-      continue;
+      if (text === own) {
+        if (replaceOwn(places, own)) return { result: "replaced", known };
+        continue;
+      }
+      if (spec.onConflict !== "backup") return foreignLink(spec, text);
     }
-    if (droppable(places, found)) {
+    if (!isSymlink(found) && droppable(places, found)) {
       if (replace(places, found)) return { result: "replaced", known };
       continue;
     }

@@ -155,7 +155,8 @@ class Planner {
     this.#wantSource(spec);
     for (const path of chain(this.#desired.home, target).slice(0, -1))
       if (this.#standing(path).type === "missing") this.#home.want(path, spec.parentMode, false);
-    const plain = replaceable(found) || (found.type === "link" && found.text === this.#world.ownLinks.get(target));
+    const ours = this.#world.ownLinks.get(target);
+    const plain = replaceable(found) || (found.type === "link" && found.text === ours) || (found.type === "file" && ours === spec.source);
     if (!plain && spec.onConflict === "adopt") this.#adopts.push({ type: "adopt", spec, found });
     this.#links.push({
       type: "link",

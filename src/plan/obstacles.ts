@@ -82,6 +82,8 @@ export function linkObstacle(spec: LinkSpec, found: Found, ownText: string | und
       return obstacle(`${target} is not empty: it holds ${list(found.names)}`, `move them into ${spec.source} (hmpersist adopt ${target})`);
     case "file":
       if (what === "directory") return obstacle(`${target} is a file`, "move it away, or list it under files");
+      // A program replaced our link: healing it is no conflict.
+      if (ownText === spec.source) return undefined;
       if (found.size === 0 || found.same === true || onConflict === "backup") return undefined;
       if (onConflict === "adopt") return adoptObstacle(spec, target, source);
       return obstacle(

@@ -1,8 +1,9 @@
 // utimensat(2) with whole nanoseconds.
-import { AT_SYMLINK_NOFOLLOW } from "./constants.ts";
+import { AT_FDCWD, AT_SYMLINK_NOFOLLOW } from "./constants.ts";
 import { call } from "./call.ts";
+import { fdPath } from "./fd-path.ts";
 import { libc } from "./libc.ts";
-import type { CName } from "./name.ts";
+import { cstr, type CName } from "./name.ts";
 
 const SECOND = 1_000_000_000n;
 
@@ -21,6 +22,6 @@ function timespecs(atimeNs: bigint, mtimeNs: bigint): Buffer {
 export const utimensAt = (dirfd: number, name: CName, atimeNs: bigint, mtimeNs: bigint): void =>
   void call("utimensat", undefined, libc.utimensat, dirfd, name, timespecs(atimeNs, mtimeNs), AT_SYMLINK_NOFOLLOW);
 
-/** Sets both times of the open file `fd`. */
+/** Sets both times of the open file `fd`; glibc's utimensat(3) refuses the null name that futimens(2) stands for. */
 export const utimensFd = (fd: number, atimeNs: bigint, mtimeNs: bigint): void =>
-  void call("utimensat", `fd ${fd}`, libc.utimensat, fd, null, timespecs(atimeNs, mtimeNs), 0);
+  void call("utimensat", `fd ${fd}`, libc.utimensat, AT_FDCWD, cstr(fdPath(fd)), timespecs(atimeNs, mtimeNs), 0);

@@ -1,0 +1,46 @@
+// A home and a storage of one test, and specs of links between them.
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { LinkSpec } from "../../src/plan/types.ts";
+import { removeTree, SHM, tempDirectory } from "../helpers/temp.ts";
+
+export interface Grounds {
+  readonly base: string;
+  readonly home: string;
+  readonly storage: string;
+  readonly state: string;
+  spec(name: string, change?: Partial<LinkSpec>): LinkSpec;
+  remove(): void;
+}
+
+/** The home is on a tmpfs, the storage on a disk, as in real life. */
+export function makeGrounds(name: string): Grounds {
+  const volatile = tempDirectory(name, { base: SHM });
+  const base = tempDirectory(name);
+  const home = join(volatile, "home");
+  const storage = join(base, "storage");
+  const state = join(base, "state");
+  for (const directory of [home, storage, state]) mkdirSync(directory);
+  return {
+    base,
+    home,
+    storage,
+    state,
+    spec: (file, change = {}) => ({
+      kind: "link",
+      what: "file",
+      source: join(storage, file),
+      target: join(home, file),
+      storage,
+      mode: 0o700,
+      parentMode: 0o755,
+      onConflict: "refuse",
+      option: `persistence."${storage}".files[0]`,
+      ...change,
+    }),
+    remove: () => {
+      removeTree(volatile);
+      removeTree(base);
+    },
+  };
+}
