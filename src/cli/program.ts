@@ -68,6 +68,30 @@ export function createProgram(): Command {
     .addHelpText("after", "\nExamples:\n  hmpersist status\n  hmpersist status --json | jq '.entries[] | select(.healthy | not)'")
     .action(async (options) => (await import("./commands/status.ts")).status(options));
 
+  const service = program.command("service").description("the unit that starts hmpersist with the session, without Home Manager or NixOS");
+  const scoped = (name: string): Command =>
+    service
+      .command(name)
+      .option("--user", "for this user")
+      .option("--system", "for all users, outside of their homes")
+      .option("--json", "machine-readable output");
+  scoped("install")
+    .description("write and enable hmpersist.service")
+    .option("-c, --config <file>", "configuration file; with --system a path with %u for the user's name")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  hmpersist service install --config /persist/hmpersist.json\n  sudo hmpersist service install --system --config /persist/hmpersist/%u.json",
+    )
+    .action(async (options) => (await import("./commands/service.ts")).install(options));
+  scoped("uninstall")
+    .description("stop the service and remove its unit")
+    .addHelpText("after", "\nExample:\n  hmpersist service uninstall")
+    .action(async (options) => (await import("./commands/service.ts")).uninstall(options));
+  scoped("status")
+    .description("where the unit lies and whether it runs")
+    .addHelpText("after", "\nExample:\n  hmpersist service status --json")
+    .action(async (options) => (await import("./commands/service.ts")).status(options));
+
   const config = program.command("config").description("check a configuration, print its schema");
   common(config.command("check"))
     .description("validate the configuration and report all problems")

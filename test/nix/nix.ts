@@ -38,16 +38,16 @@ export function makeState(): string {
 
 /** The value of the Nix file `file` called with `args`, as JSON has it. */
 export function evaluate<T>(state: string, file: string, args: Record<string, string> = {}): T {
-  const words = Object.entries(args).flatMap(([name, value]) => ["--argstr", name, value]);
-  const command = ["--eval", "--strict", "--json", "--read-write-mode", file, ...words];
-  return JSON.parse(
-    execFileSync("nix-instantiate", command, {
-      env: environment(state),
-      encoding: "utf8",
-      timeout: 120_000,
-      stdio: ["ignore", "pipe", "pipe"],
-    }),
-  ) as T;
+  return run(state, [file, ...Object.entries(args).flatMap(([name, value]) => ["--argstr", name, value])]);
+}
+
+/** The value of an expression. */
+export const evaluateText = <T>(state: string, expression: string): T => run(state, ["--expr", expression]);
+
+function run<T>(state: string, words: readonly string[]): T {
+  const command = ["--eval", "--strict", "--json", "--read-write-mode", ...words];
+  const json = execFileSync("nix-instantiate", command, { env: environment(state), encoding: "utf8", timeout: 120_000, stdio: "pipe" });
+  return JSON.parse(json) as T;
 }
 
 export const parses = (file: string): boolean => spawnSync("nix-instantiate", ["--parse", file], { stdio: "ignore" }).status === 0;
