@@ -50,3 +50,6 @@ export function callAsync<F extends Raw & RawAsync>(
     (fn.async as (...all: unknown[]) => void)(...args, done);
   });
 }
+
+/** For the request path: `value` as a call returned it, or `-errno` when that was -1. Evaluate it around the call itself. */
+export const settled = (value: number): number => (value >= 0 ? value : -lastErrno());

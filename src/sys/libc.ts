@@ -7,7 +7,8 @@ const lib = koffi.load(null);
 
 // koffi types every function as (...args: any[]) => any; the casts below give each its own.
 type Bytes = Uint8Array | null;
-const bind = <F extends (...args: never[]) => unknown>(prototype: string): F & { async: (...args: unknown[]) => void } =>
+/** Binds one C prototype; `hot.ts` holds those of the request path. */
+export const bind = <F extends (...args: never[]) => unknown>(prototype: string): F & { async: (...args: unknown[]) => void } =>
   lib.func(prototype) as unknown as F & { async: (...args: unknown[]) => void };
 
 export const libc = {

@@ -1,0 +1,91 @@
+// Bytes in, bytes out: the request in memory is checked against the operation table, its handler runs, the reply is framed. No
+// descriptor of a device, no clock, no thread. Whatever the bytes are, the outcome is a reply or none; a handler that throws is EIO for that
+// request and a logged stack.
+import { ERRNO } from "../sys/errno.ts";
+import { opOf, OPS, type Op } from "./abi/ops.ts";
+import { fuse_in_header, fuse_out_header } from "./abi/structs.ts";
+import { FUSE_UNIQUE_RESEND_HI } from "./abi/constants.ts";
+import { REPLY, REPLY_SIZE, REQUEST, type Memory } from "./codec/memory.ts";
+import { Request } from "./codec/request.ts";
+import { traceReply, traceRequest } from "./codec/trace.ts";
+import { handlerOf, type Handler } from "./passthrough/handlers.ts";
+import { DEFERRED, type Passthrough } from "./passthrough/passthrough.ts";
+
+/** What the dispatcher is given by its session. */
+export interface DispatchHost {
+  /** Undefined for INIT, DESTROY and INTERRUPT, which it answers itself through `own`. */
+  readonly fs: Passthrough;
+  /** Requests about the connection. */
+  own(opcode: number): number;
+  /** A request is there a second time; false: it was so before, and may have been the death of whoever tried. */
+  admit(lo: number, hi: number): boolean;
+  log(message: string): void;
+  readonly trace: boolean;
+}
+
+const handlers: (Handler | undefined)[] = [];
+const OWN = new Set<string>(["INIT", "DESTROY", "INTERRUPT"]);
+const own: boolean[] = [];
+for (const op of OPS) {
+  handlers[op.opcode] = handlerOf(op.name);
+  own[op.opcode] = OWN.has(op.name);
+}
+
+export class Dispatcher {
+  readonly #mem: Memory;
+  readonly req: Request;
+  readonly #host: DispatchHost;
+  errors = 0;
+
+  constructor(mem: Memory, req: Request, host: DispatchHost) {
+    this.#mem = mem;
+    this.req = req;
+    this.#host = host;
+  }
+
+  /**
+   * Handles the `length` bytes at REQUEST.
+   * @returns bytes of reply at REPLY; 0 when there is none (yet); -1 when the bytes are no request at all.
+   */
+  dispatch(length: number): number {
+    const { req } = this;
+    if (!req.parseHeader(length)) return -1;
+    const op = opOf(req.opcode);
+    const wellFormed = op !== undefined && req.parseBody(op);
+    if (this.#host.trace) this.#host.log(traceRequest(this.#mem, req));
+    const result = wellFormed ? this.#run(op) : op === undefined ? -ERRNO.ENOSYS : -ERRNO.EIO;
+    const reply = op?.reply === false || result === DEFERRED ? 0 : this.#frame(result);
+    if (this.#host.trace) this.#host.log(traceReply(this.#mem, req, reply));
+    return reply;
+  }
+
+  #run(op: Op): number {
+    const { fs } = this.#host;
+    const hi = this.#mem.word(REQUEST + fuse_in_header.unique + 4);
+    if (hi >= FUSE_UNIQUE_RESEND_HI && !this.#host.admit(this.#mem.word(REQUEST + fuse_in_header.unique), hi)) return -ERRNO.EIO;
+    if (op.refused !== undefined) return -ERRNO[op.refused.errno];
+    try {
+      if (own[op.opcode] === true) return this.#host.own(op.opcode);
+      return (handlers[op.opcode] as Handler)(fs);
+    } catch (error) {
+      this.#host.log(`${op.name} failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+      fs.creds.restore();
+      return -ERRNO.EIO;
+    } finally {
+      fs.giveBack();
+      fs.dirs.release();
+    }
+  }
+
+  #frame(result: number): number {
+    const mem = this.#mem;
+    const fits = result >= 0 && result <= REPLY_SIZE - fuse_out_header.SIZE;
+    const error = result < 0 ? result : fits ? 0 : -ERRNO.EIO;
+    const length = fuse_out_header.SIZE + (error === 0 ? result : 0);
+    if (error < 0) this.errors += 1;
+    mem.setWord(REPLY + fuse_out_header.len, length);
+    mem.i32[(REPLY + fuse_out_header.error) >>> 2] = error;
+    mem.copyLong(REPLY + fuse_out_header.unique, REQUEST + fuse_in_header.unique);
+    return length;
+  }
+}

@@ -1,0 +1,192 @@
+// The kernel engine as the server process sees it: one thread per persistentStoragePath, started with its first mount and ended with
+// the engine. This side only starts threads, passes descriptors on and reads counters; it never waits for a storage.
+import { availableParallelism } from "node:os";
+import { readFileSync } from "node:fs";
+import { MessageChannel, Worker } from "node:worker_threads";
+import type { Engine, ServedMount, ServeSpec, ServeStats } from "../engine/engine.ts";
+import { EFD_CLOEXEC, EFD_NONBLOCK } from "../sys/constants.ts";
+import { call } from "../sys/call.ts";
+import { close } from "../sys/file.ts";
+import { libc } from "../sys/libc.ts";
+import { COUNTER, COUNTERS, type FromThread, type LaneData, type ThreadData, type ToThread } from "./messages.ts";
+
+export interface KernelEngineOptions {
+  /** How long a thread looks for the next request before it sleeps; 0 where there is one CPU. HMPERSIST_SPIN_US overrides. */
+  readonly spinUs?: number;
+  /** FUSE_PASSTHROUGH where the process may (CAP_SYS_ADMIN) and the kernel offers it. HMPERSIST_PASSTHROUGH=0 overrides. */
+  readonly passthrough?: boolean;
+}
+
+const SPIN_US = 60;
+const LANES = 2;
+const DIRECTORIES = 256;
+const CAP_SYS_ADMIN = 21;
+/** V8 would let these small, short-lived heaps grow to gigabytes before it collects. */
+const LIMITS = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 4 };
+
+interface Mount {
+  readonly counters: Float64Array;
+  features: readonly string[];
+  readonly serving: (error?: Error) => void;
+  readonly ended: (reason: string | undefined) => void;
+}
+
+class ServingThread {
+  readonly #worker: Worker;
+  readonly #control = new MessageChannel();
+  readonly #lanes = Array.from({ length: LANES }, () => new MessageChannel());
+  readonly #laneWorkers: Worker[] = [];
+  readonly #inflight = new SharedArrayBuffer(4);
+  readonly #wake = call("eventfd", undefined, libc.eventfd, 0, EFD_NONBLOCK | EFD_CLOEXEC);
+  readonly #mounts = new Map<number, Mount>();
+  readonly exited: Promise<void>;
+
+  constructor(spinUs: number, passthrough: boolean) {
+    const workerData: ThreadData = {
+      control: this.#control.port2,
+      wake: this.#wake,
+      lanes: this.#lanes.map((lane) => lane.port1),
+      inflight: this.#inflight,
+      spinUs,
+      passthrough,
+      directories: DIRECTORIES,
+    };
+    const transferList = [workerData.control, ...workerData.lanes];
+    this.#worker = new Worker(new URL("thread.js", import.meta.url), { workerData, transferList, resourceLimits: LIMITS });
+    this.#worker.on("message", (message: FromThread) => this.#hear(message));
+    this.exited = new Promise((resolve) => {
+      const end = (reason: string): void => {
+        for (const mount of this.#mounts.values()) {
+          mount.serving(new Error(reason));
+          mount.ended(reason);
+        }
+        this.#mounts.clear();
+        resolve();
+      };
+      this.#worker.on("error", (error) => end(`the serving thread failed: ${error.stack ?? error.message}`));
+      this.#worker.on("exit", (code) => end(`the serving thread ended (${code})`));
+    });
+  }
+
+  #hear(message: FromThread): void {
+    if (message.type === "lanes") return this.#startLanes();
+    const mount = this.#mounts.get(message.id);
+    if (mount === undefined) return;
+    if (message.type === "serving") mount.serving();
+    else if (message.type === "negotiated") mount.features = message.features;
+    else {
+      this.#mounts.delete(message.id);
+      if (message.type === "failed") mount.serving(new Error(message.reason));
+      else mount.ended(message.reason);
+    }
+  }
+
+  // Lanes are started by the first call that needs one; until they run, their ports keep the jobs.
+  #startLanes(): void {
+    for (const { port2 } of this.#lanes) {
+      const workerData: LaneData = { port: port2, inflight: this.#inflight };
+      const lane = new Worker(new URL("lane.js", import.meta.url), { workerData, transferList: [port2], resourceLimits: LIMITS });
+      lane.on("error", (error) => process.stderr.write(`an I/O lane failed: ${error.stack ?? error.message}\n`));
+      lane.unref();
+      this.#laneWorkers.push(lane);
+    }
+  }
+
+  post(message: ToThread): void {
+    this.#control.port1.postMessage(message);
+    const one = Buffer.alloc(8);
+    one[0] = 1;
+    call("write", "eventfd", libc.write, this.#wake, one, 8);
+  }
+
+  add(id: number, mount: Mount, message: Extract<ToThread, { type: "add" }>): void {
+    this.#mounts.set(id, mount);
+    this.post(message);
+  }
+
+  async close(): Promise<void> {
+    this.post({ type: "close" });
+    await this.exited;
+    for (const lane of this.#laneWorkers) void lane.terminate();
+    this.#control.port1.close();
+    for (const lane of this.#lanes) lane.port2.close();
+    close(this.#wake);
+  }
+}
+
+/** Whether this process has CAP_SYS_ADMIN, which FUSE_DEV_IOC_BACKING_OPEN asks for. */
+function mayPassthrough(): boolean {
+  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "latin1"))?.[1] ?? "0";
+  return ((BigInt(`0x${effective}`) >> BigInt(CAP_SYS_ADMIN)) & 1n) === 1n;
+}
+
+function spinTime(options: KernelEngineOptions): number {
+  const wished = process.env["HMPERSIST_SPIN_US"];
+  if (wished !== undefined && /^\d+$/.test(wished)) return Math.min(Number(wished), 10_000);
+  return availableParallelism() > 1 ? (options.spinUs ?? SPIN_US) : 0;
+}
+
+/** The engine that speaks the kernel's own protocol over /dev/fuse. */
+export function createKernelEngine(options: KernelEngineOptions = {}): Engine {
+  const threads = new Map<string, ServingThread>();
+  const passthrough = (options.passthrough ?? true) && process.env["HMPERSIST_PASSTHROUGH"] !== "0" && mayPassthrough();
+  let lastId = 0;
+
+  const threadOf = (storage: string): ServingThread => {
+    let thread = threads.get(storage);
+    if (thread === undefined) {
+      thread = new ServingThread(spinTime(options), passthrough);
+      threads.set(storage, thread);
+      void thread.exited.then(() => threads.delete(storage));
+    }
+    return thread;
+  };
+
+  return {
+    name: "kernel",
+    async serve(
+      spec: ServeSpec,
+      device: number | undefined,
+      state?: { readonly fd: number; readonly resume: boolean },
+    ): Promise<ServedMount> {
+      if (device === undefined) throw new Error("the kernel engine serves a mount that exists already: a /dev/fuse descriptor is needed");
+      const thread = threadOf(spec.storage);
+      const id = (lastId += 1);
+      const counters = new SharedArrayBuffer(COUNTERS * 8);
+      let mount: Mount | undefined;
+      let end: (reason: string | undefined) => void = () => {};
+      const ended = new Promise<string | undefined>((resolve) => (end = resolve));
+      await new Promise<void>((resolve, reject) => {
+        const serving = (error?: Error): void => (error === undefined ? resolve() : reject(error));
+        mount = { counters: new Float64Array(counters), features: [], serving, ended: end };
+        thread.add(id, mount, { type: "add", id, spec, device, state, counters });
+      });
+      return {
+        ended,
+        stats: () => statsOf(mount as Mount),
+        stop: async () => {
+          thread.post({ type: "remove", id });
+          await ended;
+        },
+      };
+    },
+    async close() {
+      await Promise.all([...threads.values()].map((thread) => thread.close()));
+    },
+  };
+}
+
+function statsOf({ counters, features }: Mount): ServeStats {
+  const at = (slot: number): number => counters[slot] as number;
+  const since = at(COUNTER.busySince);
+  return {
+    requests: at(COUNTER.requests),
+    errors: at(COUNTER.errors),
+    bytesRead: at(COUNTER.bytesRead) + at(COUNTER.laneBytesRead),
+    bytesWritten: at(COUNTER.bytesWritten),
+    nodes: at(COUNTER.nodes),
+    handles: at(COUNTER.handles),
+    busyMs: since === 0 ? 0 : Math.max(0, Date.now() - since),
+    features,
+  };
+}

@@ -1,0 +1,68 @@
+// What the main thread, a serving thread and its I/O lanes tell each other. The counters lie in shared memory, so that reading them
+// never waits for a thread that a storage has stopped.
+import type { MessagePort } from "node:worker_threads";
+import type { ServeSpec } from "../engine/engine.ts";
+
+export interface ThreadData {
+  readonly control: MessagePort;
+  /** eventfd that the main thread writes after it posted to `control`. */
+  readonly wake: number;
+  readonly lanes: readonly MessagePort[];
+  /** One Int32: jobs the lanes have not answered yet. */
+  readonly inflight: SharedArrayBuffer;
+  readonly spinUs: number;
+  readonly passthrough: boolean;
+  /** Known directories kept open by each mount. */
+  readonly directories: number;
+}
+
+export type ToThread =
+  | {
+      readonly type: "add";
+      readonly id: number;
+      readonly spec: ServeSpec;
+      readonly device: number;
+      readonly state: { readonly fd: number; readonly resume: boolean } | undefined;
+      readonly counters: SharedArrayBuffer;
+    }
+  | { readonly type: "remove"; readonly id: number }
+  | { readonly type: "close" };
+
+export type FromThread =
+  | { readonly type: "serving"; readonly id: number }
+  | { readonly type: "failed"; readonly id: number; readonly reason: string }
+  | { readonly type: "negotiated"; readonly id: number; readonly features: readonly string[] }
+  | { readonly type: "ended"; readonly id: number; readonly reason: string | undefined }
+  | { readonly type: "lanes" };
+
+/** One call for a lane, and where its answer goes. */
+export interface LaneRequest {
+  readonly kind: "fsync" | "fdatasync" | "syncfs" | "fallocate" | "read";
+  readonly device: number;
+  readonly uniqueLo: number;
+  readonly uniqueHi: number;
+  readonly fd: number;
+  readonly offset: number;
+  readonly length: number;
+  readonly mode: number;
+  /** The mount's counters, for the bytes read. */
+  readonly counters: SharedArrayBuffer;
+}
+
+export interface LaneData {
+  readonly port: MessagePort;
+  readonly inflight: SharedArrayBuffer;
+}
+
+/** Float64 slots of a mount's counters. */
+export const COUNTER = {
+  requests: 0,
+  errors: 1,
+  bytesRead: 2,
+  bytesWritten: 3,
+  nodes: 4,
+  handles: 5,
+  busySince: 6,
+  laneBytesRead: 7,
+} as const;
+export const COUNTERS = 8;

@@ -1,0 +1,98 @@
+// Attributes: GETATTR, STATX, SETATTR and STATFS. What an open handle can answer is answered by it, so unlinked files keep working;
+// times go through in nanoseconds, with UTIME_NOW and UTIME_OMIT meaning what the caller meant.
+import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_ACCMODE, O_CLOEXEC, O_NONBLOCK, O_RDONLY, O_WRONLY } from "../../sys/constants.ts";
+import { UTIME_NOW, UTIME_OMIT } from "../../sys/constants.ts";
+import { settled } from "../../sys/call.ts";
+import { hot } from "../../sys/hot.ts";
+import * as abi from "../abi/constants.ts";
+import { fuse_attr_out, fuse_getattr_in, fuse_setattr_in, fuse_statfs_out, fuse_statx_in, fuse_statx_out } from "../abi/structs.ts";
+import { EMPTY_AT, IN, OUT, STATFS_AT, TIMES_AT } from "../codec/memory.ts";
+import { putAttrOut, putStatfs, putStatx } from "../codec/reply.ts";
+import type { Passthrough } from "./passthrough.ts";
+
+const NONE = 0xffffffff;
+
+function statByHandleOrNode(fs: Passthrough, flags: number, fhAt: number): number {
+  if ((flags & abi.FUSE_GETATTR_FH) !== 0) {
+    const fd = fs.handleFd(fs.mem.long(fhAt));
+    if (fd >= 0) return fs.statFd(fd);
+  }
+  return fs.statNode(fs.req.nodeid);
+}
+
+export function getattr(fs: Passthrough): number {
+  const result = statByHandleOrNode(fs, fs.mem.word(IN + fuse_getattr_in.getattr_flags), IN + fuse_getattr_in.fh);
+  if (result < 0) return result;
+  putAttrOut(fs.mem, OUT, fs.behaviour.timeout);
+  return fuse_attr_out.SIZE;
+}
+
+export function statx(fs: Passthrough): number {
+  const result = statByHandleOrNode(fs, fs.mem.word(IN + fuse_statx_in.getattr_flags), IN + fuse_statx_in.fh);
+  if (result < 0) return result;
+  putStatx(fs.mem, OUT, fs.behaviour.timeout);
+  return fuse_statx_out.SIZE;
+}
+
+export function setattr(fs: Passthrough): number {
+  const { mem, req } = fs;
+  const valid = mem.word(IN + fuse_setattr_in.valid);
+  const fh = (valid & abi.FATTR_FH) === 0 ? 0 : mem.long(IN + fuse_setattr_in.fh);
+  const fd = fh === 0 || !fs.handles.has(fh) ? fs.borrow(req.nodeid) : fs.handleFd(fh);
+  if (fd < 0) return fd;
+  let result = 0;
+  if ((valid & abi.FATTR_MODE) !== 0) {
+    result = settled(hot.fchmodat(AT_FDCWD, fs.procPath(fd), mem.word(IN + fuse_setattr_in.mode) & 0o7777, 0));
+  }
+  if (result >= 0 && (valid & (abi.FATTR_UID | abi.FATTR_GID)) !== 0) result = chown(fs, fd, valid);
+  if (result >= 0 && (valid & abi.FATTR_SIZE) !== 0) result = truncate(fs, fd, fh, valid);
+  if (result >= 0 && (valid & (abi.FATTR_ATIME | abi.FATTR_MTIME)) !== 0) result = setTimes(fs, fd, valid);
+  if (result >= 0) result = fs.statFd(fd);
+  fs.giveBack();
+  if (result < 0) return result;
+  putAttrOut(mem, OUT, fs.behaviour.timeout);
+  return fuse_attr_out.SIZE;
+}
+
+function chown(fs: Passthrough, fd: number, valid: number): number {
+  const { mem } = fs;
+  const uid = (valid & abi.FATTR_UID) === 0 ? NONE : mem.word(IN + fuse_setattr_in.uid);
+  const gid = (valid & abi.FATTR_GID) === 0 ? NONE : mem.word(IN + fuse_setattr_in.gid);
+  return settled(hot.fchownat(fd, mem.address + EMPTY_AT, uid, gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW));
+}
+
+// Truncation drops set-id bits where the caller lacks CAP_FSETID: the kernel says so, the storage does it when we act as the caller.
+function truncate(fs: Passthrough, fd: number, fh: number, valid: number): number {
+  const { mem } = fs;
+  const size = mem.long(IN + fuse_setattr_in.size);
+  const writable = fh !== 0 && (fs.handles.flags(fh) & O_ACCMODE) !== O_RDONLY;
+  const target = writable ? fd : settled(hot.openat(AT_FDCWD, fs.procPath(fd), O_WRONLY | O_NONBLOCK | O_CLOEXEC, 0));
+  if (target < 0) return target;
+  if ((valid & abi.FATTR_KILL_SUIDGID) !== 0) fs.creds.become(fs.req);
+  const result = settled(hot.ftruncate(target, size));
+  fs.creds.restore();
+  if (!writable) hot.close(target);
+  return result;
+}
+
+function setTimes(fs: Passthrough, fd: number, valid: number): number {
+  const { mem } = fs;
+  putTime(fs, TIMES_AT, valid, abi.FATTR_ATIME, abi.FATTR_ATIME_NOW, fuse_setattr_in.atime, fuse_setattr_in.atimensec);
+  putTime(fs, TIMES_AT + 16, valid, abi.FATTR_MTIME, abi.FATTR_MTIME_NOW, fuse_setattr_in.mtime, fuse_setattr_in.mtimensec);
+  return settled(hot.utimensat(AT_FDCWD, fs.procPath(fd), mem.address + TIMES_AT, 0));
+}
+
+/** One struct timespec: seconds copied bit by bit (they may be negative), nanoseconds zero-extended. */
+function putTime(fs: Passthrough, at: number, valid: number, set: number, now: number, sec: number, nsec: number): void {
+  const { mem } = fs;
+  mem.copyLong(at, IN + sec);
+  const value = (valid & set) === 0 ? UTIME_OMIT : (valid & now) !== 0 ? UTIME_NOW : mem.word(IN + nsec);
+  mem.setLong(at + 8, value);
+}
+
+export function statfs(fs: Passthrough): number {
+  const result = settled(hot.fstatfs(fs.rootFd, fs.mem.address + STATFS_AT));
+  if (result < 0) return result;
+  putStatfs(fs.mem, OUT);
+  return fuse_statfs_out.SIZE;
+}

@@ -1,0 +1,40 @@
+// How one mount behaves: what its cache mode and the kind of its storage ask for, and what INIT settled.
+import type { CacheMode } from "../../config/config.ts";
+import type { Timeout } from "../codec/reply.ts";
+
+/** How one mount behaves, decided before INIT (cache) and by it (the rest). */
+export interface Behaviour {
+  readonly exclusive: boolean;
+  readonly timeout: Timeout;
+  /** Storage whose fsync, allocation and cold reads may sleep; false on tmpfs. */
+  readonly sleeps: boolean;
+  /** Storage whose close(2) may report an error (network, FUSE): FLUSH is passed on. */
+  readonly closeReports: boolean;
+  writeback: boolean;
+  passthrough: boolean;
+  setxattrExt: boolean;
+  /** The kernel sends the caller's one group that matters (FUSE_CREATE_SUPP_GROUP). */
+  groupsSent: boolean;
+}
+
+/** f_type of statfs(2), linux/magic.h. */
+const MEMORY = new Set([0x01021994, 0x858458f6]); // tmpfs, ramfs
+const REMOTE = new Set([0x6969, 0x517b, 0xff534d42, 0xfe534d42, 0x65735546, 0x01021997, 0x00c36400, 0x5346414f]); // NFS ... FUSE, 9p, ceph, AFS
+const STACKED = new Set([0x65735546, 0x794c7630, 0xf15f]); // FUSE, overlayfs, ecryptfs: FUSE_PASSTHROUGH answers ELOOP
+
+/** A second for storage that others may change; a day where nobody does. */
+const SHARED_TIMEOUT: Timeout = { sec: 1, nsec: 0 };
+const EXCLUSIVE_TIMEOUT: Timeout = { sec: 86_400, nsec: 0 };
+
+export const behaviourOf = (cache: CacheMode, type: number): Behaviour => ({
+  exclusive: cache === "exclusive",
+  timeout: cache === "exclusive" ? EXCLUSIVE_TIMEOUT : SHARED_TIMEOUT,
+  sleeps: !MEMORY.has(type),
+  closeReports: REMOTE.has(type),
+  writeback: false,
+  passthrough: false,
+  setxattrExt: false,
+  groupsSent: false,
+});
+
+export const isStacked = (type: number): boolean => STACKED.has(type);

@@ -1,0 +1,83 @@
+// Acting as the caller: served by root for others, what jane creates must be jane's, and her missing CAP_FSETID must clear set-id bits.
+// fsuid, fsgid and groups are set for this thread alone by raw system calls, and the umask too since the thread has left the
+// process's fs_struct (CLONE_FS). Leaving fsuid 0 drops the filesystem capabilities, returning restores them: the kernel's rule.
+import { geteuid, getegid } from "node:process";
+import { readFileSync } from "node:fs";
+import { hot, SYS } from "../../sys/hot.ts";
+import { GROUPS_AT, type Memory } from "../codec/memory.ts";
+import type { Request } from "../codec/request.ts";
+import type { Behaviour } from "./behaviour.ts";
+
+const CLONE_FS = 0x200;
+const MAX_GROUPS = 1000;
+
+/** Once per thread, before it serves: its own umask and working directory. False where it is refused (a seccomp filter). */
+export function leaveSharedFsStruct(): boolean {
+  return hot.unshare(CLONE_FS) === 0;
+}
+
+// The thread's, whatever mount it is serving.
+let currentUmask = -1;
+
+export class Credentials {
+  readonly #mem: Memory;
+  readonly #uid = geteuid?.() ?? 0;
+  readonly #gid = getegid?.() ?? 0;
+  readonly #own: readonly number[];
+  /** Only root can become another; an ordinary user's server creates as that user, whoever asks. */
+  readonly #able = this.#uid === 0;
+  #switched = false;
+  readonly #behaviour: Behaviour;
+
+  constructor(mem: Memory, behaviour: Behaviour) {
+    this.#mem = mem;
+    this.#behaviour = behaviour;
+    this.#own = process.getgroups?.() ?? [];
+  }
+
+  /** The storage itself applies the caller's umask, as it must: not where a directory has a default ACL. */
+  umask(mask: number): void {
+    if (mask === currentUmask) return;
+    hot.umask(mask & 0o777);
+    currentUmask = mask;
+  }
+
+  become(request: Request): void {
+    const { uid, gid } = request;
+    if (!this.#able || (uid === this.#uid && gid === this.#gid)) return;
+    this.#switched = true;
+    this.#setGroups(this.#groupsOf(request));
+    hot.setfsgid(gid);
+    hot.setfsuid(uid);
+  }
+
+  /** Back to the server's own. */
+  restore(): void {
+    if (!this.#switched) return;
+    hot.setfsuid(this.#uid);
+    hot.setfsgid(this.#gid);
+    this.#setGroups(this.#own);
+    this.#switched = false;
+  }
+
+  #groupsOf(request: Request): readonly number[] {
+    const { at, count } = request.groups();
+    if (count > 0) return Array.from({ length: Math.min(count, MAX_GROUPS) }, (_, i) => this.#mem.word(at + i * 4));
+    return this.#behaviour.groupsSent ? [] : groupsOfProcess(request.pid);
+  }
+
+  #setGroups(groups: readonly number[]): void {
+    const count = Math.min(groups.length, MAX_GROUPS);
+    for (let i = 0; i < count; i += 1) this.#mem.setWord(GROUPS_AT + i * 4, groups[i] as number);
+    hot.setgroups(SYS.setgroups, count, this.#mem.address + GROUPS_AT);
+  }
+}
+
+function groupsOfProcess(pid: number): number[] {
+  try {
+    const line = /^Groups:\s*(.*)$/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1] ?? "";
+    return line.split(/\s+/).filter(Boolean).map(Number);
+  } catch {
+    return []; // it has ended, or lives in another pid namespace
+  }
+}

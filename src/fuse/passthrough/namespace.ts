@@ -1,0 +1,133 @@
+// Making, removing and renaming names. Creation acts as the caller under the caller's umask. What a removal or a replacing rename
+// deletes is found first, so that its node leaves the index before the storage can give its inode number to another file.
+import { AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, RENAME_EXCHANGE, RENAME_WHITEOUT } from "../../sys/constants.ts";
+import { settled } from "../../sys/call.ts";
+import { ERRNO } from "../../sys/errno.ts";
+import { hot } from "../../sys/hot.ts";
+import { STATX } from "../../sys/stat.ts";
+import * as s from "../abi/structs.ts";
+import { IN, OUT, STATX_AT } from "../codec/memory.ts";
+import { componentLength, entryOf } from "./lookup.ts";
+import type { Passthrough } from "./passthrough.ts";
+
+const PATH_MAX = 4096;
+
+/** Creates something called name0 in the request's directory, as the caller, and answers with its entry. */
+function make(fs: Passthrough, umask: number, call: (dirfd: number, name: number) => number, name = fs.req.name0): number {
+  const { req, creds } = fs;
+  const dirfd = fs.dirFd(req.nodeid);
+  if (dirfd < 0) return dirfd;
+  const length = componentLength(fs, name);
+  if (length < 0) return length;
+  if (umask >= 0) creds.umask(umask);
+  creds.become(req);
+  const result = settled(call(dirfd, fs.mem.address + name));
+  creds.restore();
+  return result < 0 ? result : entryOf(fs, req.nodeid, dirfd, name, length);
+}
+
+export function mkdir(fs: Passthrough): number {
+  const mode = fs.mem.word(IN + s.fuse_mkdir_in.mode) & 0o7777;
+  return make(fs, fs.mem.word(IN + s.fuse_mkdir_in.umask), (dirfd, name) => hot.mkdirat(dirfd, name, mode));
+}
+
+export function mknod(fs: Passthrough): number {
+  const mode = fs.mem.word(IN + s.fuse_mknod_in.mode);
+  const rdev = fs.mem.word(IN + s.fuse_mknod_in.rdev);
+  // The protocol's 32-bit device number (new_encode_dev) and glibc's dev_t agree as long as both parts fit, which they do.
+  return make(fs, fs.mem.word(IN + s.fuse_mknod_in.umask), (dirfd, name) => hot.mknodat(dirfd, name, mode, rdev));
+}
+
+export function symlink(fs: Passthrough): number {
+  const target = fs.req.name1;
+  if (fs.req.end - target > PATH_MAX) return -ERRNO.ENAMETOOLONG;
+  return make(fs, -1, (dirfd, name) => hot.symlinkat(fs.mem.address + target, dirfd, name));
+}
+
+export function link(fs: Passthrough): number {
+  const fd = fs.borrow(fs.mem.long(IN + s.fuse_link_in.oldnodeid));
+  if (fd < 0) return fd;
+  const dirfd = fs.dirFd(fs.req.nodeid);
+  const length = componentLength(fs, fs.req.name0);
+  let result = Math.min(dirfd, length);
+  if (result >= 0) {
+    result = settled(hot.linkat(AT_FDCWD, fs.procPath(fd), dirfd, fs.mem.address + fs.req.name0, AT_SYMLINK_FOLLOW));
+  }
+  fs.giveBack();
+  return result < 0 ? result : entryOf(fs, fs.req.nodeid, dirfd, fs.req.name0, length);
+}
+
+export function readlink(fs: Passthrough): number {
+  const { nodes, mem } = fs;
+  const { nodeid } = fs.req;
+  const known = fs.statNode(nodeid);
+  if (known < 0) return known;
+  const first = nodes.firstLink(nodeid);
+  if (first === 0) return -ERRNO.EINVAL;
+  const dirfd = fs.dirFd(nodes.parentOf(first));
+  if (dirfd < 0) return dirfd;
+  return settled(hot.readlinkat(dirfd, nodes.names.address(nodes.nameOf(first)), mem.address + OUT, PATH_MAX));
+}
+
+/** The known node behind a name, or 0, and whether removing that name deletes the file: what `removed` needs afterwards. */
+interface Victim {
+  readonly nodeid: number;
+  readonly last: boolean;
+}
+
+function victim(fs: Passthrough, dirfd: number, name: number): Victim {
+  if (fs.statName(dirfd, fs.mem.address + name) < 0) return { nodeid: 0, last: false };
+  const directory = (fs.mem.word(STATX_AT + STATX.stx_mode) & 0o170000) === 0o040000;
+  return { nodeid: fs.statted(), last: directory || fs.mem.word(STATX_AT + STATX.stx_nlink) <= 1 };
+}
+
+function removed(fs: Passthrough, { nodeid, last }: Victim, parent: number, name: number, length: number): void {
+  if (nodeid === 0) return;
+  if (last) fs.nodes.detach(nodeid);
+  fs.nodes.removeName(nodeid, parent, fs.mem.bytes, name, length);
+}
+
+const remove = (fs: Passthrough, flags: number): number => {
+  const { nodeid, name0 } = fs.req;
+  const dirfd = fs.dirFd(nodeid);
+  const length = componentLength(fs, name0);
+  if (dirfd < 0 || length < 0) return Math.min(dirfd, length);
+  const gone = victim(fs, dirfd, name0);
+  const result = settled(hot.unlinkat(dirfd, fs.mem.address + name0, flags));
+  if (result === 0) removed(fs, gone, nodeid, name0, length);
+  return result;
+};
+
+export const unlink = (fs: Passthrough): number => remove(fs, 0);
+export const rmdir = (fs: Passthrough): number => remove(fs, AT_REMOVEDIR);
+
+export const rename = (fs: Passthrough): number => move(fs, fs.mem.long(IN + s.fuse_rename_in.newdir), 0);
+export const rename2 = (fs: Passthrough): number =>
+  move(fs, fs.mem.long(IN + s.fuse_rename2_in.newdir), fs.mem.word(IN + s.fuse_rename2_in.flags));
+
+function move(fs: Passthrough, newdir: number, flags: number): number {
+  const { mem, nodes } = fs;
+  const { nodeid, name0, name1 } = fs.req;
+  const from = fs.dirFd(nodeid);
+  const to = fs.dirFd(newdir);
+  const length0 = componentLength(fs, name0);
+  const length1 = componentLength(fs, name1);
+  if (from < 0 || to < 0 || length0 < 0 || length1 < 0) return Math.min(from, to, length0, length1);
+  const moved = victim(fs, from, name0);
+  const replaced = victim(fs, to, name1);
+  // A whiteout is a file made by the caller; all else the kernel has permitted already.
+  if ((flags & RENAME_WHITEOUT) !== 0) fs.creds.become(fs.req);
+  const result = settled(hot.renameat2(from, mem.address + name0, to, mem.address + name1, flags));
+  fs.creds.restore();
+  if (result < 0) return result;
+  if (moved.nodeid === replaced.nodeid && moved.nodeid !== 0) return 0; // two names of one file: rename(2) does nothing
+  if ((flags & RENAME_EXCHANGE) !== 0) {
+    if (replaced.nodeid !== 0) nodes.removeName(replaced.nodeid, newdir, mem.bytes, name1, length1);
+    if (replaced.nodeid !== 0) nodes.addName(replaced.nodeid, nodeid, mem.bytes, name0, length0);
+  } else removed(fs, replaced, newdir, name1, length1);
+  if (moved.nodeid !== 0) {
+    nodes.removeName(moved.nodeid, nodeid, mem.bytes, name0, length0);
+    nodes.addName(moved.nodeid, newdir, mem.bytes, name1, length1);
+  }
+  return 0;
+}

@@ -1,0 +1,128 @@
+// Opening files: which flags reach the storage, which the kernel is told, and whether reads and writes go to the backing file
+// directly (FUSE_PASSTHROUGH). All open handles of one node either bypass the page cache or use it, never a mixture: the kernel
+// answers a mixture with EIO.
+import { O_ACCMODE, O_APPEND, O_CLOEXEC, O_CREAT, O_DIRECT, O_DSYNC, O_EXCL, O_NOFOLLOW, O_NONBLOCK } from "../../sys/constants.ts";
+import { O_RDWR, O_SYNC, O_TMPFILE, O_TRUNC, O_WRONLY } from "../../sys/constants.ts";
+import { settled } from "../../sys/call.ts";
+import { ERRNO } from "../../sys/errno.ts";
+import { hot } from "../../sys/hot.ts";
+import * as abi from "../abi/constants.ts";
+import { fuse_create_in, fuse_entry_out, fuse_open_in, fuse_open_out, fuse_release_in } from "../abi/structs.ts";
+import { DOT_AT, IN, OUT } from "../codec/memory.ts";
+import { putOpen } from "../codec/reply.ts";
+import { BACKING_CACHED } from "./inode-table.ts";
+import { componentLength, enterStatted } from "./lookup.ts";
+import type { Passthrough } from "./passthrough.ts";
+
+const { EACCES, ENFILE, EPERM } = ERRNO;
+
+/** Of the caller's flags what the storage should know. O_DIRECT concerns the kernel's cache above us; our buffers are not aligned. */
+function storageFlags(fs: Passthrough, flags: number): number {
+  const wanted = (flags & (O_ACCMODE | O_APPEND | O_SYNC | O_DSYNC)) | O_NONBLOCK | O_CLOEXEC;
+  if (!fs.behaviour.writeback) return wanted;
+  // The kernel reads pages in before it writes parts of them, and orders appends itself.
+  const both = (wanted & O_ACCMODE) === O_WRONLY ? (wanted & ~O_ACCMODE) | O_RDWR : wanted;
+  return both & ~O_APPEND;
+}
+
+/** Opens with writeback's wish to read, and without it where the file may only be written. */
+function openStorage(fs: Passthrough, nodeid: number, flags: number, wanted: number): number {
+  const fd = fs.openNode(nodeid, wanted);
+  if (fd !== -EACCES && fd !== -EPERM) return fd;
+  return (flags & O_ACCMODE) === O_WRONLY && (wanted & O_ACCMODE) === O_RDWR ? fs.openNode(nodeid, (wanted & ~O_ACCMODE) | O_WRONLY) : fd;
+}
+
+/** Makes a handle of `fd` and writes fuse_open_out at `at`. */
+function answerOpen(fs: Passthrough, nodeid: number, fd: number, flags: number, wanted: number, at: number): number {
+  const { nodes, behaviour } = fs;
+  let open = 0;
+  let backing = 0;
+  if (behaviour.passthrough) backing = startPassthrough(fs, nodeid, fd);
+  const fh = fs.keepHandle(nodeid, wanted, fd);
+  if (fh === 0) return -ENFILE;
+  if (backing > 0) open |= abi.FOPEN_PASSTHROUGH;
+  else if ((flags & O_DIRECT) !== 0) open |= abi.FOPEN_DIRECT_IO | abi.FOPEN_PARALLEL_DIRECT_WRITES;
+  else open |= abi.FOPEN_KEEP_CACHE;
+  if (!behaviour.closeReports && !behaviour.writeback) open |= abi.FOPEN_NOFLUSH;
+  putOpen(fs.mem, at, fh, open, backing);
+  nodes.setBacking(nodeid, behaviour.passthrough ? backing || BACKING_CACHED : 0);
+  return fuse_open_out.SIZE;
+}
+
+function startPassthrough(fs: Passthrough, nodeid: number, fd: number): number {
+  const known = fs.nodes.backing(nodeid);
+  if (known === BACKING_CACHED) return 0;
+  if (known !== 0) return known;
+  if (fs.nodes.firstHandle(nodeid) !== 0) return 0;
+  return Math.max(0, fs.services.backingOpen(fd));
+}
+
+export function open(fs: Passthrough): number {
+  const { mem, req } = fs;
+  const flags = mem.word(IN + fuse_open_in.flags);
+  const wanted = storageFlags(fs, flags);
+  const fd = openStorage(fs, req.nodeid, flags, wanted);
+  if (fd < 0) return fd;
+  if ((flags & O_TRUNC) !== 0) {
+    if ((mem.word(IN + fuse_open_in.open_flags) & abi.FUSE_OPEN_KILL_SUIDGID) !== 0) fs.creds.become(req);
+    const result = settled(hot.ftruncate(fd, 0));
+    fs.creds.restore();
+    if (result < 0) {
+      hot.close(fd);
+      return result;
+    }
+  }
+  return answerOpen(fs, req.nodeid, fd, flags, wanted, OUT);
+}
+
+export function create(fs: Passthrough): number {
+  const length = componentLength(fs, fs.req.name0);
+  if (length < 0) return length;
+  const flags = fs.mem.word(IN + fuse_create_in.flags);
+  const how = (flags & (O_EXCL | O_TRUNC)) | O_CREAT | O_NOFOLLOW;
+  return createAs(fs, flags, how, fs.mem.address + fs.req.name0, length);
+}
+
+export function tmpfile(fs: Passthrough): number {
+  const flags = fs.mem.word(IN + fuse_create_in.flags);
+  return createAs(fs, flags, O_TMPFILE | (flags & O_EXCL), fs.mem.address + DOT_AT, 0);
+}
+
+function createAs(fs: Passthrough, flags: number, how: number, name: number, length: number): number {
+  const { mem, req, creds } = fs;
+  const dirfd = fs.dirFd(req.nodeid);
+  if (dirfd < 0) return dirfd;
+  const wanted = storageFlags(fs, flags);
+  creds.umask(mem.word(IN + fuse_create_in.umask));
+  creds.become(req);
+  const fd = settled(hot.openat(dirfd, name, wanted | how, mem.word(IN + fuse_create_in.mode) & 0o7777));
+  creds.restore();
+  if (fd < 0) return fd;
+  const result = fs.statFd(fd);
+  const entered = result < 0 ? result : enterStatted(fs, req.nodeid, req.name0, length, OUT);
+  if (entered < 0) {
+    hot.close(fd);
+    return entered;
+  }
+  const nodeid = mem.word(OUT + fuse_entry_out.nodeid);
+  const opened = answerOpen(fs, nodeid, fd, flags, wanted, OUT + fuse_entry_out.SIZE);
+  if (opened < 0) {
+    fs.nodes.forget(nodeid, 1);
+    return opened;
+  }
+  return fuse_entry_out.SIZE + fuse_open_out.SIZE;
+}
+
+export function release(fs: Passthrough): number {
+  const fh = fs.mem.long(IN + fuse_release_in.fh);
+  if (!fs.handles.has(fh)) return 0;
+  const nodeid = fs.handles.node(fh);
+  // The last handle of a node decides anew; the node may be freed by closing it, so the backing file goes first.
+  if (fs.nodes.firstHandle(nodeid) === fh && fs.handles.next(fh) === 0) {
+    const backing = fs.nodes.backing(nodeid);
+    if (backing !== 0 && backing !== BACKING_CACHED) fs.services.backingClose(backing);
+    fs.nodes.setBacking(nodeid, 0);
+  }
+  fs.handles.close(fh);
+  return 0;
+}

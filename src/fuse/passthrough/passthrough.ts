@@ -1,0 +1,296 @@
+// What the handlers of one mount share: memory, tables, options, and the one function that turns a node into something a system call
+// can name. A handler takes this and returns the length of its payload at OUT, or -errno.
+import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_PATH } from "../../sys/constants.ts";
+import { settled } from "../../sys/call.ts";
+import { ERRNO } from "../../sys/errno.ts";
+import { hot } from "../../sys/hot.ts";
+import { STATX, STATX_BASIC_STATS, STATX_BTIME } from "../../sys/stat.ts";
+import { FUSE_ROOT_ID } from "../abi/constants.ts";
+import { EMPTY_AT, PATH_AT, STATX_AT, type Memory } from "../codec/memory.ts";
+import type { Request } from "../codec/request.ts";
+import type { Behaviour } from "./behaviour.ts";
+import type { Credentials } from "./credentials.ts";
+import { DirectoryCache } from "./directory-cache.ts";
+import { HandleTable } from "./handle-table.ts";
+import { InodeTable } from "./inode-table.ts";
+import type { SharedTables } from "./shared-tables.ts";
+
+const { EIO, ELOOP, ENOENT, ENOTDIR, ESTALE } = ERRNO;
+const MASK = STATX_BASIC_STATS | STATX_BTIME;
+const PROC_FD = Buffer.from("/proc/self/fd/", "latin1");
+
+/** Returned by a handler in place of a length: the reply comes later, from an I/O lane. */
+export const DEFERRED = -0x7fffffff;
+
+/** Work for an I/O lane: a call that may sleep long. `fd` is a duplicate which the lane closes. */
+export interface LaneJob {
+  readonly kind: "fsync" | "fdatasync" | "read" | "fallocate" | "syncfs";
+  readonly fd: number;
+  readonly offset: number;
+  readonly length: number;
+  readonly mode: number;
+}
+
+/** What the handlers need from outside, injected so that they touch no device and no thread. */
+export interface Services {
+  /** Starts FUSE_PASSTHROUGH for `fd`; the backing id, or -errno. */
+  backingOpen(fd: number): number;
+  backingClose(id: number): void;
+  /** Queues `job` for the request in hand. */
+  defer(job: LaneJob): void;
+}
+
+export class Passthrough {
+  readonly mem: Memory;
+  readonly req: Request;
+  readonly nodes: InodeTable;
+  readonly handles: HandleTable;
+  readonly creds: Credentials;
+  readonly dirs: DirectoryCache;
+  readonly behaviour: Behaviour;
+  readonly services: Services;
+  readonly rootFd: number;
+  /** Counted by READ and WRITE. */
+  bytesRead = 0;
+  bytesWritten = 0;
+  /** preadv2(RWF_NOWAIT) works on this storage. */
+  nowait = true;
+  // Identity of the file last looked at by `stat*`.
+  #device = 0;
+  #birth = 0;
+
+  constructor(
+    rootFd: number,
+    mem: Memory,
+    req: Request,
+    creds: Credentials,
+    tables: SharedTables,
+    behaviour: Behaviour,
+    services: Services,
+    directories = 256,
+  ) {
+    this.rootFd = rootFd;
+    this.mem = mem;
+    this.req = req;
+    this.creds = creds;
+    this.behaviour = behaviour;
+    this.services = services;
+    this.dirs = new DirectoryCache(directories);
+    this.nodes = new InodeTable(tables);
+    this.handles = new HandleTable(tables, this.nodes);
+    this.nodes.onFree = (nodeid) => this.dirs.remove(nodeid);
+    const result = this.statFd(rootFd);
+    if (result < 0) throw new Error(`statx of the storage directory: errno ${-result}`);
+    if (!tables.resumed) {
+      const root = this.#addNode();
+      this.nodes.lookedUp(root);
+    }
+  }
+
+  close(): void {
+    this.dirs.close();
+    this.handles.closeDescriptors();
+  }
+
+  // --- identity of what STATX_AT holds -----------------------------------------------------------------------------------------
+
+  #identify(): void {
+    const { mem } = this;
+    const major = mem.word(STATX_AT + STATX.stx_dev_major);
+    this.#device = this.nodes.device(major, mem.word(STATX_AT + STATX.stx_dev_minor));
+    const known = (mem.word(STATX_AT + STATX.stx_mask) & STATX_BTIME) !== 0;
+    const sec = mem.word(STATX_AT + STATX.stx_btime);
+    this.#birth = known ? (Math.imul(sec, 0x9e3779b1) ^ mem.word(STATX_AT + STATX.stx_btime + 8)) >>> 0 : 0;
+  }
+
+  /** statx(dirfd, the name at `address`) into STATX_AT. */
+  statName(dirfd: number, address: number): number {
+    const result = settled(hot.statx(dirfd, address, AT_SYMLINK_NOFOLLOW, MASK, this.mem.address + STATX_AT));
+    if (result === 0) this.#identify();
+    return result;
+  }
+
+  statFd(fd: number): number {
+    const { address } = this.mem;
+    const result = settled(hot.statx(fd, address + EMPTY_AT, AT_EMPTY_PATH, MASK, address + STATX_AT));
+    if (result === 0) this.#identify();
+    return result;
+  }
+
+  #isStatted(nodeid: number): boolean {
+    const { mem } = this;
+    return this.nodes.is(nodeid, this.#device, mem.word(STATX_AT + STATX.stx_ino), mem.word(STATX_AT + STATX.stx_ino + 4), this.#birth);
+  }
+
+  /** The known node of the file at STATX_AT, or 0. */
+  statted(): number {
+    const { mem } = this;
+    return this.nodes.find(this.#device, mem.word(STATX_AT + STATX.stx_ino), mem.word(STATX_AT + STATX.stx_ino + 4), this.#birth);
+  }
+
+  #addNode(): number {
+    const { mem } = this;
+    const directory = (mem.word(STATX_AT + STATX.stx_mode) & 0o170000) === 0o040000;
+    const lo = mem.word(STATX_AT + STATX.stx_ino);
+    return this.nodes.add(this.#device, lo, mem.word(STATX_AT + STATX.stx_ino + 4), this.#birth, directory);
+  }
+
+  /**
+   * The node of the file at STATX_AT, made if new, remembered under this name, with one more lookup; 0 when the tables are full.
+   * `length` 0: it has no name (O_TMPFILE).
+   */
+  enter(parent: number, source: Uint8Array, at: number, length: number): number {
+    const nodeid = this.statted() || this.#addNode();
+    if (nodeid === 0) return 0;
+    if (length > 0 && nodeid !== FUSE_ROOT_ID) this.nodes.addName(nodeid, parent, source, at, length);
+    this.nodes.lookedUp(nodeid);
+    return nodeid;
+  }
+
+  // --- from a node to a descriptor ---------------------------------------------------------------------------------------------
+
+  /** An O_PATH descriptor of a directory node, owned by the cache; -errno. Held until the request is over. */
+  dirFd(nodeid: number): number {
+    if (nodeid === FUSE_ROOT_ID) return this.rootFd;
+    const cached = this.dirs.get(nodeid);
+    if (cached >= 0) {
+      this.dirs.hold(nodeid);
+      return cached;
+    }
+    if (!this.nodes.has(nodeid)) return -ESTALE;
+    if (!this.nodes.isDirectory(nodeid)) return -ENOTDIR;
+    return this.#findDirectory(nodeid);
+  }
+
+  // Walks up to an ancestor whose descriptor is at hand, then down again by names: paths may be longer than PATH_MAX.
+  #findDirectory(nodeid: number): number {
+    const chain: number[] = [];
+    let at = nodeid;
+    let fd = -1;
+    while (fd < 0) {
+      const link = this.nodes.firstLink(at);
+      if (link === 0 || chain.length > 100_000) return -ESTALE;
+      chain.push(at);
+      at = this.nodes.parentOf(link);
+      fd = at === FUSE_ROOT_ID ? this.rootFd : this.dirs.get(at);
+      if (fd >= 0) this.dirs.hold(at);
+    }
+    for (let child = chain.pop(); child !== undefined; child = chain.pop()) {
+      const link = this.nodes.firstLink(child);
+      if (link === 0) return -ESTALE;
+      const name = this.nodes.names.address(this.nodes.nameOf(link));
+      fd = settled(hot.openat(fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0));
+      if (fd < 0) return fd === -ENOENT || fd === -ENOTDIR || fd === -ELOOP ? -ESTALE : fd;
+      const result = this.statFd(fd);
+      if (result < 0 || !this.#isStatted(child)) {
+        hot.close(fd);
+        return result < 0 ? result : -ESTALE;
+      }
+      this.dirs.put(child, fd);
+      if (chain.length === 0) this.dirs.hold(child);
+    }
+    return fd;
+  }
+
+  /** Attributes of a node into STATX_AT: by its descriptor, one of its names, or an open handle of it. */
+  statNode(nodeid: number): number {
+    const { nodes } = this;
+    if (!nodes.has(nodeid)) return -ESTALE;
+    if (nodeid === FUSE_ROOT_ID) return this.statFd(this.rootFd);
+    const cached = this.dirs.get(nodeid);
+    if (cached >= 0) return this.statFd(cached);
+    for (let link = nodes.firstLink(nodeid); link !== 0;) {
+      const next = nodes.nextLink(link);
+      const dirfd = this.dirFd(nodes.parentOf(link));
+      if (dirfd >= 0) {
+        const result = this.statName(dirfd, nodes.names.address(nodes.nameOf(link)));
+        if (result === 0 && this.#isStatted(nodeid)) return 0;
+        if (result < 0 && result !== -ENOENT) return result;
+        if (next !== 0) nodes.removeLink(nodeid, link); // the name means something else now; the last one stays for a retry
+      } else if (dirfd !== -ESTALE) return dirfd;
+      link = next;
+    }
+    const fd = this.#anyHandle(nodeid);
+    return fd >= 0 ? this.statFd(fd) : -ESTALE;
+  }
+
+  #anyHandle(nodeid: number): number {
+    for (let fh = this.nodes.firstHandle(nodeid); fh !== 0; fh = this.handles.next(fh)) {
+      const fd = this.handles.fd(fh);
+      if (fd >= 0) return fd;
+    }
+    return -1;
+  }
+
+  /** Opens a node by one of its names, checked to be that file; or through an open handle when it has no name any more. */
+  openNode(nodeid: number, flags: number): number {
+    const { nodes } = this;
+    if (!nodes.has(nodeid)) return -ESTALE;
+    if (nodeid === FUSE_ROOT_ID || nodes.isDirectory(nodeid)) {
+      const dirfd = this.dirFd(nodeid);
+      return dirfd < 0 ? dirfd : settled(hot.openat(dirfd, this.procPath(dirfd), flags & ~O_NOFOLLOW, 0));
+    }
+    let failure = -ESTALE;
+    for (let link = nodes.firstLink(nodeid); link !== 0; link = nodes.nextLink(link)) {
+      const dirfd = this.dirFd(nodes.parentOf(link));
+      if (dirfd < 0) continue;
+      const fd = settled(hot.openat(dirfd, nodes.names.address(nodes.nameOf(link)), flags | O_NOFOLLOW | O_CLOEXEC, 0));
+      if (fd < 0) {
+        if (fd !== -ENOENT && fd !== -ELOOP) failure = fd;
+        continue;
+      }
+      if (this.statFd(fd) === 0 && this.#isStatted(nodeid)) return fd;
+      hot.close(fd);
+    }
+    const open = this.#anyHandle(nodeid);
+    return open >= 0 ? settled(hot.openat(AT_FDCWD, this.procPath(open), flags | O_CLOEXEC, 0)) : failure;
+  }
+
+  /** Set by `borrow` to the descriptor that `giveBack` must close. */
+  #borrowed = -1;
+
+  /** Some descriptor of a node, good for `procPath` and AT_EMPTY_PATH (it may be O_PATH); -errno. Pair with `giveBack`. */
+  borrow(nodeid: number): number {
+    if (!this.nodes.has(nodeid)) return -ESTALE;
+    if (nodeid === FUSE_ROOT_ID || this.nodes.isDirectory(nodeid)) return this.dirFd(nodeid);
+    const open = this.#anyHandle(nodeid);
+    if (open >= 0) return open;
+    const fd = this.openNode(nodeid, O_PATH);
+    if (fd >= 0) this.#borrowed = fd;
+    return fd;
+  }
+
+  giveBack(): void {
+    if (this.#borrowed >= 0) hot.close(this.#borrowed);
+    this.#borrowed = -1;
+  }
+
+  /** Address of "/proc/self/fd/N": names exactly the file behind a descriptor, a symlink too, whatever its path has become. */
+  procPath(fd: number): number {
+    const { bytes, address } = this.mem;
+    bytes.set(PROC_FD, PATH_AT);
+    let digits = 1;
+    for (let rest = fd; rest >= 10; rest = Math.floor(rest / 10)) digits += 1;
+    const end = PATH_AT + PROC_FD.length + digits;
+    bytes[end] = 0;
+    for (let at = end - 1, rest = fd; digits > 0; digits -= 1, at -= 1, rest = Math.floor(rest / 10)) bytes[at] = 0x30 + (rest % 10);
+    return address + PATH_AT;
+  }
+
+  /** The descriptor of a handle, reopened if a predecessor had it open; -EBADF-like -EIO for one that is unknown. */
+  handleFd(fh: number): number {
+    if (!this.handles.has(fh)) return -EIO;
+    const fd = this.handles.fd(fh);
+    if (fd >= 0) return fd;
+    const again = this.openNode(this.handles.node(fh), this.handles.flags(fh));
+    if (again >= 0) this.handles.setFd(fh, again);
+    return again;
+  }
+
+  /** Keeps `fd` as an open handle; 0 with the descriptor closed when the table is full. */
+  keepHandle(nodeid: number, flags: number, fd: number): number {
+    const fh = this.handles.open(nodeid, flags, fd);
+    if (fh === 0) hot.close(fd);
+    return fh;
+  }
+}

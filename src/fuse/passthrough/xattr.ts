@@ -1,0 +1,59 @@
+// Extended attributes, POSIX ACLs among them, through /proc/self/fd/N: that names the file itself, a symlink too, by its descriptor.
+import { settled } from "../../sys/call.ts";
+import { ERRNO } from "../../sys/errno.ts";
+import { hot } from "../../sys/hot.ts";
+import { FUSE_SETXATTR_ACL_KILL_SGID } from "../abi/constants.ts";
+import { fuse_getxattr_in, fuse_getxattr_out, fuse_setxattr_in } from "../abi/structs.ts";
+import { IN, MAX_IO, OUT } from "../codec/memory.ts";
+import type { Passthrough } from "./passthrough.ts";
+
+const { EINVAL, EIO } = ERRNO;
+/** fuse_setxattr_in before FUSE_SETXATTR_EXT (FUSE_COMPAT_SETXATTR_IN_SIZE). */
+const COMPAT_SIZE = 8;
+
+/** Runs `call` with the path that names the request's node. */
+function onNode(fs: Passthrough, call: (path: number) => number): number {
+  const fd = fs.borrow(fs.req.nodeid);
+  if (fd < 0) return fd;
+  const result = settled(call(fs.procPath(fd)));
+  fs.giveBack();
+  return result;
+}
+
+/** A size of 0 asks how large the answer would be. */
+function answer(fs: Passthrough, size: number, call: (path: number, buffer: number, size: number) => number): number {
+  const { mem } = fs;
+  const result = onNode(fs, (path) => call(path, mem.address + OUT, Math.min(size, MAX_IO)));
+  if (result < 0 || size !== 0) return result;
+  mem.setWord(OUT + fuse_getxattr_out.size, result);
+  mem.setWord(OUT + fuse_getxattr_out.padding, 0);
+  return fuse_getxattr_out.SIZE;
+}
+
+export function getxattr(fs: Passthrough): number {
+  const name = fs.mem.address + fs.req.name0;
+  return answer(fs, fs.mem.word(IN + fuse_getxattr_in.size), (path, buffer, size) => hot.getxattr(path, name, buffer, size));
+}
+
+export const listxattr = (fs: Passthrough): number => answer(fs, fs.mem.word(IN + fuse_getxattr_in.size), hot.listxattr);
+
+export function setxattr(fs: Passthrough): number {
+  const { mem, req, creds } = fs;
+  const extended = fs.behaviour.setxattrExt;
+  const name = IN + (extended ? fuse_setxattr_in.SIZE : COMPAT_SIZE);
+  const value = name < req.end ? req.afterName(name) : -1;
+  const size = mem.word(IN + fuse_setxattr_in.size);
+  if (value < 0) return -EINVAL;
+  if (size > req.end - value) return -EIO;
+  // An ACL set by one outside the file's group clears setgid: the kernel tells, the storage does it for that caller.
+  if (extended && (mem.word(IN + fuse_setxattr_in.setxattr_flags) & FUSE_SETXATTR_ACL_KILL_SGID) !== 0) creds.become(req);
+  const flags = mem.word(IN + fuse_setxattr_in.flags);
+  const result = onNode(fs, (path) => hot.setxattr(path, mem.address + name, mem.address + value, size, flags));
+  creds.restore();
+  return result;
+}
+
+export function removexattr(fs: Passthrough): number {
+  const name = fs.mem.address + fs.req.name0;
+  return onNode(fs, (path) => hot.removexattr(path, name));
+}

@@ -1,0 +1,131 @@
+// The life of one served mount: INIT (or a predecessor's outcome), requests one by one, the end. A session belongs to one thread.
+import { O_CLOEXEC, O_DIRECTORY, O_PATH } from "../sys/constants.ts";
+import { ERRNO, errnoName } from "../sys/errno.ts";
+import { openat, close } from "../sys/file.ts";
+import { call } from "../sys/call.ts";
+import { hot } from "../sys/hot.ts";
+import { cstr } from "../sys/name.ts";
+import type { ServeSpec } from "../engine/engine.ts";
+import { fuse_in_header } from "./abi/structs.ts";
+import { STATFS } from "./codec/reply.ts";
+import { REQUEST, STATFS_AT, type Memory } from "./codec/memory.ts";
+import { Request } from "./codec/request.ts";
+import { Device } from "./device.ts";
+import { Dispatcher } from "./dispatch.ts";
+import { adoptFlags, featuresOf, init } from "./init.ts";
+import { behaviourOf, isStacked, type Behaviour } from "./passthrough/behaviour.ts";
+import { Credentials } from "./passthrough/credentials.ts";
+import { Passthrough, type LaneJob } from "./passthrough/passthrough.ts";
+import { HEADER, SharedTables } from "./passthrough/shared-tables.ts";
+
+const INIT = 26;
+
+/** What a session needs of its thread. */
+export interface SessionHost {
+  defer(session: Session, uniqueLo: number, uniqueHi: number, job: LaneJob): void;
+  log(message: string): void;
+  /** INIT is answered (or was, by a predecessor). */
+  negotiated(features: string[]): void;
+}
+
+/** What `step` found. */
+export const STEP = { handled: 1, idle: 0, ended: -1 } as const;
+
+export class Session {
+  readonly spec: ServeSpec;
+  readonly device: Device;
+  readonly fs: Passthrough;
+  readonly #mem: Memory;
+  readonly #tables: SharedTables;
+  readonly #dispatcher: Dispatcher;
+  readonly #host: SessionHost;
+  requests = 0;
+  /** Why it ended; undefined for an unmount. */
+  failure: string | undefined;
+
+  constructor(
+    spec: ServeSpec,
+    deviceFd: number,
+    state: { readonly fd: number; readonly resume: boolean } | undefined,
+    mem: Memory,
+    mayPassthrough: boolean,
+    host: SessionHost,
+  ) {
+    this.spec = spec;
+    this.#mem = mem;
+    this.#host = host;
+    this.device = new Device(deviceFd, mem);
+    this.#tables = new SharedTables(state);
+    const rootFd = openat(-100, cstr(spec.source), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    call("fstatfs", spec.source, hot.fstatfs, rootFd, mem.address + STATFS_AT);
+    const type = mem.word(STATFS_AT + STATFS.f_type);
+    const behaviour = behaviourOf(spec.cache, type);
+    const request = new Request(mem);
+    this.fs = new Passthrough(rootFd, mem, request, new Credentials(mem, behaviour), this.#tables, behaviour, {
+      backingOpen: (fd) => this.device.backingOpen(fd),
+      backingClose: (id) => this.device.backingClose(id),
+      defer: (job) => host.defer(this, mem.word(REQUEST + fuse_in_header.unique), mem.word(REQUEST + fuse_in_header.unique + 4), job),
+    });
+    this.#dispatcher = new Dispatcher(mem, request, {
+      fs: this.fs,
+      own: (opcode) => this.#own(opcode, request, behaviour, mayPassthrough && !isStacked(type)),
+      admit: (lo, hi) => this.#tables.admitRedelivered(lo, hi),
+      log: host.log,
+      trace: spec.trace,
+    });
+    if (this.#tables.resumed) this.#resume(behaviour);
+  }
+
+  get errors(): number {
+    return this.#dispatcher.errors;
+  }
+
+  #resume(behaviour: Behaviour): void {
+    const h = this.#tables.header;
+    adoptFlags(behaviour, h[HEADER.flags] as number, h[HEADER.flags2] as number);
+    const result = this.device.resend();
+    if (result < 0) this.#host.log(`${this.spec.mountpoint}: this kernel does not redeliver requests (${errnoName(-result)})`);
+    this.#host.negotiated(featuresOf(behaviour));
+  }
+
+  // INIT; DESTROY asks for nothing; INTERRUPT comes too late for what is answered in one go, and a lane's work is finished anyway.
+  #own(opcode: number, request: Request, behaviour: Behaviour, mayPassthrough: boolean): number {
+    if (opcode !== INIT) return 0;
+    const result = init(this.#mem, request, behaviour, this.#tables.header, mayPassthrough);
+    if (result >= 0) this.#host.negotiated(featuresOf(behaviour));
+    return result;
+  }
+
+  /** Reads and answers one request, if one is there. */
+  step(): number {
+    const length = this.device.read();
+    if (length < 0) {
+      if (length === -ERRNO.EAGAIN) return STEP.idle;
+      if (length === -ERRNO.ENOENT || length === -ERRNO.EINTR) return STEP.handled;
+      if (length !== -ERRNO.ENODEV) this.failure = `reading requests: ${errnoName(-length)}`;
+      return STEP.ended;
+    }
+    this.requests += 1;
+    const reply = this.#dispatcher.dispatch(length);
+    if (reply < 0) {
+      this.failure = `malformed request of ${length} bytes`;
+      return STEP.ended;
+    }
+    if (reply > 0) this.#send(reply);
+    return STEP.handled;
+  }
+
+  #send(length: number): void {
+    const result = this.device.write(length);
+    if (result >= 0 || result === -ERRNO.ENOENT || result === -ERRNO.ENODEV) return;
+    this.#host.log(`${this.spec.mountpoint}: a reply was refused: ${errnoName(-result)}`);
+  }
+
+  /** Gives up descriptors and memory; the mount itself stays for whoever holds its device. */
+  close(): void {
+    this.device.close();
+    this.fs.close();
+    close(this.fs.rootFd);
+    this.#tables.close();
+  }
+}

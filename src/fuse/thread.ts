@@ -1,0 +1,167 @@
+// The serving thread of one storage: epoll over the devices of its mounts and one eventfd through which the main thread speaks. The
+// event loop of this thread never turns while it serves; everything here is synchronous on purpose. After a request it looks for the next
+// one for up to `spinUs` before it sleeps (waking a sleeper costs more than an operation does), and asleep it costs nothing.
+import { writeSync } from "node:fs";
+import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { call } from "../sys/call.ts";
+import { hot } from "../sys/hot.ts";
+import { EVENTS_AT, Memory } from "./codec/memory.ts";
+import { COUNTER, type FromThread, type LaneRequest, type ThreadData, type ToThread } from "./messages.ts";
+import { leaveSharedFsStruct } from "./passthrough/credentials.ts";
+import { Session, STEP } from "./session.ts";
+
+const EPOLL_CTL_ADD = 1;
+const EPOLL_CTL_DEL = 2;
+const EPOLLIN = 1;
+/** struct epoll_event is packed on x86_64. */
+const EVENT = process.arch === "x64" ? { size: 12, data: 4 } : { size: 16, data: 8 };
+const MAX_EVENTS = 64;
+/** Requests answered for one mount before the others are looked at. */
+const BURST = 64;
+const CONTROL = 0;
+
+const data = workerData as ThreadData;
+const mem = new Memory();
+const spinMs = data.spinUs / 1000;
+const inflight = new Int32Array(data.inflight);
+
+interface Served {
+  readonly id: number;
+  readonly session: Session;
+  readonly counters: Float64Array;
+  readonly shared: SharedArrayBuffer;
+}
+
+const mounts = new Map<number, Served>();
+const bySession = new Map<Session, Served>();
+const epfd = call("epoll_create1", undefined, hot.epoll_create1, 0o2000000);
+let closing = false;
+let nextLane = 0;
+let lanesAsked = false;
+
+const tell = (message: FromThread): void => parentPort?.postMessage(message);
+const log = (message: string): void => void writeSync(2, `${message}\n`);
+
+function watch(operation: number, fd: number, id: number): void {
+  mem.setWord(EVENTS_AT, EPOLLIN);
+  mem.setWord(EVENTS_AT + EVENT.data, id);
+  mem.setWord(EVENTS_AT + EVENT.data + 4, 0);
+  call("epoll_ctl", undefined, hot.epoll_ctl, epfd, operation, fd, mem.address + EVENTS_AT);
+}
+
+function defer(
+  session: Session,
+  uniqueLo: number,
+  uniqueHi: number,
+  job: Omit<LaneRequest, "device" | "uniqueLo" | "uniqueHi" | "counters">,
+): void {
+  const counters = bySession.get(session)?.shared as SharedArrayBuffer;
+  Atomics.add(inflight, 0, 1);
+  const request: LaneRequest = { ...job, device: session.device.fd, uniqueLo, uniqueHi, counters };
+  nextLane = (nextLane + 1) % data.lanes.length;
+  data.lanes[nextLane]?.postMessage(request);
+  if (!lanesAsked) tell({ type: "lanes" });
+  lanesAsked = true;
+}
+
+function add(message: Extract<ToThread, { type: "add" }>): void {
+  const { id, spec, device, state, counters } = message;
+  try {
+    const session = new Session(spec, device, state, mem, data.passthrough, {
+      defer,
+      log,
+      negotiated: (features) => tell({ type: "negotiated", id, features }),
+    });
+    const served = { id, session, counters: new Float64Array(counters), shared: counters };
+    watch(EPOLL_CTL_ADD, device, id);
+    mounts.set(id, served);
+    bySession.set(session, served);
+    tell({ type: "serving", id });
+  } catch (error) {
+    tell({ type: "failed", id, reason: error instanceof Error ? error.message : String(error) });
+  }
+}
+
+function remove(served: Served, reason: string | undefined): void {
+  const { id, session } = served;
+  watch(EPOLL_CTL_DEL, session.device.fd, id);
+  // Lanes answer on this device: what they still do is waited for, but not for ever, since a dead storage may hold them.
+  for (let waited = 0; Atomics.load(inflight, 0) > 0 && waited < 500; waited += 1) Atomics.wait(inflight, 0, Atomics.load(inflight, 0), 10);
+  mounts.delete(id);
+  bySession.delete(session);
+  session.close();
+  tell({ type: "ended", id, reason });
+}
+
+function control(): void {
+  hot.read(data.wake, mem.address + EVENTS_AT, 8);
+  for (let got = receiveMessageOnPort(data.control); got !== undefined; got = receiveMessageOnPort(data.control)) {
+    const message = got.message as ToThread;
+    if (message.type === "add") add(message);
+    else if (message.type === "close") closing = true;
+    else {
+      const served = mounts.get(message.id);
+      if (served !== undefined) remove(served, undefined);
+    }
+  }
+}
+
+/** Serves one mount until it is idle for the spin time, has had its burst, or ended. */
+function serve(served: Served): void {
+  const { session, counters } = served;
+  let idleSince = 0;
+  for (let handled = 0; handled < BURST;) {
+    if (idleSince === 0) counters[COUNTER.busySince] = Date.now();
+    const found = session.step();
+    if (found === STEP.handled) {
+      handled += 1;
+      idleSince = 0;
+      count(served);
+      continue;
+    }
+    counters[COUNTER.busySince] = 0;
+    if (found === STEP.ended) {
+      remove(served, session.failure);
+      return;
+    }
+    if (spinMs === 0) return;
+    const now = performance.now();
+    if (idleSince === 0) idleSince = now;
+    else if (now - idleSince > spinMs) return;
+    // Another mount's request, or the main thread's word, is not kept waiting by a spin.
+    if (mounts.size > 1 && hot.epoll_wait(epfd, mem.address + EVENTS_AT, 1, 0) > 0) return;
+  }
+  counters[COUNTER.busySince] = 0;
+}
+
+function count({ session, counters }: Served): void {
+  const { fs } = session;
+  counters[COUNTER.requests] = session.requests;
+  counters[COUNTER.errors] = session.errors;
+  counters[COUNTER.bytesRead] = fs.bytesRead;
+  counters[COUNTER.bytesWritten] = fs.bytesWritten;
+  counters[COUNTER.nodes] = fs.nodes.count;
+  counters[COUNTER.handles] = fs.handles.count;
+}
+
+leaveSharedFsStruct();
+hot.umask(0);
+watch(EPOLL_CTL_ADD, data.wake, CONTROL);
+const ready: number[] = [];
+while (!closing) {
+  const events = hot.epoll_wait(epfd, mem.address + EVENTS_AT, MAX_EVENTS, -1);
+  ready.length = 0;
+  for (let i = 0; i < events; i += 1) {
+    // Packed events are 4-byte aligned: the id is the low word of `data`.
+    ready.push(mem.word(EVENTS_AT + i * EVENT.size + EVENT.data));
+  }
+  for (const id of ready) {
+    const served = mounts.get(id);
+    if (id === CONTROL) control();
+    else if (served !== undefined) serve(served);
+  }
+}
+for (const served of [...mounts.values()]) remove(served, undefined);
+hot.close(epfd);
+data.control.close();
+for (const lane of data.lanes) lane.close();
