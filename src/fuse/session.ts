@@ -70,7 +70,7 @@ export class Session {
       fs: this.fs,
       own: (opcode) => this.#own(opcode, request, behaviour, mayPassthrough && !isStacked(type)),
       admit: (lo, hi) => this.#tables.admitRedelivered(lo, hi),
-      log: host.log,
+      log: (message) => host.log(message),
       trace: spec.trace,
     });
     if (this.#tables.resumed) this.#resume(behaviour);

@@ -161,7 +161,7 @@ while (!closing) {
     else if (served !== undefined) serve(served);
   }
 }
-for (const served of [...mounts.values()]) remove(served, undefined);
+for (const served of mounts.values()) remove(served, undefined);
 hot.close(epfd);
 data.control.close();
 for (const lane of data.lanes) lane.close();
