@@ -6,6 +6,8 @@ import { join } from "node:path";
 import type { CacheMode } from "../../src/config/config.ts";
 import { readMountinfo } from "../../src/sys/mountinfo.ts";
 import { deadline, kernelStacks, until } from "./deadline.ts";
+import { programPath } from "./program.ts";
+import type { ServeOrder } from "./serve.ts";
 import { tempDirectory } from "./temp.ts";
 
 export interface MountOptions {
@@ -17,6 +19,8 @@ export interface MountOptions {
   /** Serve as this user, mounting through fusermount3; default: as the caller (root: by mount(2)). */
   readonly uid?: number;
   readonly trace?: boolean;
+  /** For the server's node, e.g. "--cpu-prof". */
+  readonly nodeFlags?: readonly string[];
 }
 
 export interface Mounted {
@@ -62,7 +66,10 @@ function start(options: MountOptions, mountpoint: string): ChildProcess {
     const flags = options.allowOther === true ? ["-o", "allow_other"] : ["--no-allow-other"];
     return spawn("bindfs", ["-f", ...flags, options.source, mountpoint], { stdio: ["ignore", "pipe", "pipe"], ...identity });
   }
-  throw new Error(`${options.engine}: not yet`);
+  const { engine, source, cache = "shared", allowOther = false, trace = false } = options;
+  const order: ServeOrder = { engine, cache, allowOther, trace, mounts: [{ source, mountpoint }] };
+  const args = [...(options.nodeFlags ?? []), programPath("helpers/serve", options.uid), JSON.stringify(order)];
+  return spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"], ...identity });
 }
 
 /** Mounts `source` on a new directory and waits until it is served. The caller disposes of it. */
@@ -74,6 +81,8 @@ export async function startMount(options: MountOptions): Promise<Mounted> {
   const child = start(options, mountpoint);
   const { pid } = child;
   let log = "";
+  let output = "";
+  child.stdout?.on("data", (chunk: Buffer) => (output += chunk.toString()));
   child.stderr?.on("data", (chunk: Buffer) => (log += chunk.toString()));
   let ended: number | string | undefined;
   const end = new Promise<number | string>((resolve) => {
@@ -111,7 +120,7 @@ export async function startMount(options: MountOptions): Promise<Mounted> {
     await until(
       `${options.engine} to mount ${mountpoint}`,
       READY_MS,
-      () => ended !== undefined || ready(child, options, mountpoint),
+      () => ended !== undefined || (options.engine === "bindfs" ? minorOf(mountpoint) !== undefined : output.includes("READY")),
       mounted.stacks,
     );
     if (ended !== undefined) throw new Error(`${options.engine} ended with ${ended}: ${log}`);
@@ -121,8 +130,6 @@ export async function startMount(options: MountOptions): Promise<Mounted> {
     throw error;
   }
 }
-
-const ready = (_child: ChildProcess, _options: MountOptions, mountpoint: string): boolean => minorOf(mountpoint) !== undefined;
 
 // A process of its own: the system call may wait for the server (dirty pages), and a wait must not block the test's deadlines.
 const umount = (mountpoint: string): Promise<void> =>

@@ -4,6 +4,7 @@ import { fork, type ChildProcess } from "node:child_process";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { deadline, kernelStacks } from "../helpers/deadline.ts";
+import { programPath } from "../helpers/program.ts";
 import { startMount, type MountOptions, type Mounted } from "../helpers/mounted.ts";
 import { removeTree, SHM, tempDirectory } from "../helpers/temp.ts";
 import { cases } from "./cases/index.ts";
@@ -11,7 +12,6 @@ import { knownFailures, type Target } from "./known-failures.ts";
 import type { Order, Outcome } from "./runner.ts";
 
 const CASE_MS = 60_000;
-const RUNNER = join(import.meta.dirname, "../../dist-test/test/posix/runner.js");
 
 interface Options extends Partial<Omit<MountOptions, "source">> {
   readonly target: Target;
@@ -30,7 +30,7 @@ export function posixSuite({ target, base = SHM, engine, ...options }: Options):
   const start = async (): Promise<void> => {
     if (engine !== undefined) mounted = await startMount({ ...options, engine, source: storage });
     const identity = options.uid === undefined ? {} : { uid: options.uid, gid: options.uid };
-    runner = fork(RUNNER, { ...identity, stdio: ["ignore", "inherit", "inherit", "ipc"] });
+    runner = fork(programPath("posix/runner", options.uid), { ...identity, stdio: ["ignore", "inherit", "inherit", "ipc"] });
     await next(runner);
   };
   const endRunner = async (): Promise<void> => {
