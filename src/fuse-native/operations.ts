@@ -53,8 +53,10 @@ export function operations({ source, counters }: OperationOptions): Map<string, 
   const opened =
     (done: Done) =>
     (error: NodeJS.ErrnoException | null, fd: number): void => {
-      if (error === null) counters.handles += 1;
-      done(errnoOf(error), fd);
+      // Without values: on an error node gives no descriptor, and the addon takes nothing but a number.
+      if (error !== null) return done(errnoOf(error));
+      counters.handles += 1;
+      done(0, fd);
     };
   return new Map(
     Object.entries({
