@@ -24,6 +24,8 @@ export default defineConfig({
       project("nix"),
       project("systemd"),
       project("mount"),
+      project("link"),
+      project("adopt"),
       project("daemon"),
       project("cli"),
       project("review"),
