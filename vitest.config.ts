@@ -30,6 +30,7 @@ export default defineConfig({
       project("cli"),
       project("review"),
       project("doctor"),
+      project("fault"),
       project("posix"),
       project("workload"),
       project("external"),

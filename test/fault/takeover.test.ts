@@ -1,0 +1,127 @@
+// A server may die, a daemon may die: whoever has a file open, a database, or a working directory inside a mount sees nothing of it.
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { ChildProcess } from "node:child_process";
+import { expect, test } from "vitest";
+import { deadline } from "../helpers/deadline.ts";
+import { withSandbox, type Sandbox } from "../helpers/sandbox.ts";
+
+const KILLS = Number(process.env["HMPERSIST_KILLS"] ?? 10);
+
+async function mountOne(sandbox: Sandbox, cache: "shared" | "exclusive"): Promise<string> {
+  const directories = [{ directory: "data", cache }];
+  sandbox.writeConfig({ home: sandbox.home, engine: "kernel", persistence: { [sandbox.storage]: { directories } } });
+  expect(await sandbox.run(["mount", "--config", sandbox.configFile]), sandbox.log()).toMatchObject({ code: 0 });
+  return join(sandbox.home, "data");
+}
+
+/** Lines of a child's output, as they come. */
+function lines(child: ChildProcess): { readonly all: string[]; next(): Promise<void> } {
+  const all: string[] = [];
+  child.stdout?.setEncoding("utf8").on("data", (chunk: string) => all.push(...chunk.split("\n").filter((line) => line !== "")));
+  const next = async (): Promise<void> => {
+    await deadline("another line of the program", 20_000, once(child.stdout ?? child, "data"));
+  };
+  return { all, next };
+}
+
+async function killServer(sandbox: Sandbox): Promise<void> {
+  const before = await sandbox.statusUntil("a server", (report) => report.server !== null);
+  process.kill(before.server?.pid ?? 0, "SIGKILL");
+  await sandbox.statusUntil("another server", (report) => report.server !== null && report.server.pid !== before.server?.pid);
+}
+
+// Each says "n" after the nth acknowledged step, and ends with "error ..." on the first failure.
+const APPENDER = `
+import os, sys, time
+fd = os.open("log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+n = 0
+while True:
+    try:
+        os.write(fd, b"%08d\\n" % n)
+        if n % 10 == 0: os.fsync(fd)
+    except OSError as e:
+        print("error", e, flush=True); sys.exit(1)
+    n += 1
+    print(n, flush=True)
+    time.sleep(0.002)
+`;
+const DATABASE = `
+import sqlite3, sys, time
+db = sqlite3.connect("base.db", timeout=20)
+db.execute("pragma journal_mode=wal"); db.execute("create table if not exists t (n integer)"); db.commit()
+n = 0
+while True:
+    try:
+        db.execute("insert into t values (?)", (n,)); db.commit()
+        if db.execute("select count(*) from t").fetchone()[0] != n + 1: raise Exception("rows are missing")
+    except Exception as e:
+        print("error", repr(e), flush=True); sys.exit(1)
+    n += 1
+    print(n, flush=True)
+    time.sleep(0.002)
+`;
+const STANDING_INSIDE = `
+import os, sys, time
+os.makedirs("deep/er", exist_ok=True); os.chdir("deep/er")
+n = 0
+while True:
+    try:
+        with open("file", "w") as f: f.write(str(n))
+        if open("file").read() != str(n): raise Exception("stale content")
+        os.rename("file", "file2"); os.unlink("file2"); os.listdir(".")
+        if not os.getcwd().endswith("deep/er"): raise Exception("cwd is " + os.getcwd())
+    except Exception as e:
+        print("error", repr(e), flush=True); sys.exit(1)
+    n += 1
+    print(n, flush=True)
+    time.sleep(0.002)
+`;
+
+test.each(["shared", "exclusive"] as const)(
+  `%s: ${KILLS} kills of the server go unseen by programs at work`,
+  { timeout: 300_000 },
+  (cache) =>
+    withSandbox("kills", {}, async (sandbox) => {
+      const mountpoint = await mountOne(sandbox, cache);
+      const start = (program: string): ChildProcess =>
+        sandbox.spawn("sh", ["-c", 'cd "$1" && exec python3 -c "$2"', "sh", mountpoint, program]);
+      const children = [APPENDER, DATABASE, STANDING_INSIDE].map(start);
+      const outputs = children.map(lines);
+      for (const output of outputs) await output.next();
+      for (let kill = 0; kill < KILLS; kill += 1) {
+        await killServer(sandbox);
+        for (const output of outputs) await output.next();
+      }
+      for (const child of children) child.kill("SIGTERM");
+      await Promise.all(children.map((child) => (child.exitCode === null && child.signalCode === null ? once(child, "exit") : undefined)));
+      for (const output of outputs) expect(output.all.filter((line) => line.startsWith("error"))).toEqual([]);
+      const acknowledged = Number(outputs[0]?.all.filter((line) => /^\d+$/.test(line)).at(-1));
+      expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0 });
+      const written = readFileSync(join(sandbox.storage, "data/log"), "latin1").trim().split("\n").map(Number);
+      expect(written.length).toBeGreaterThanOrEqual(acknowledged);
+      expect(written.slice(0, acknowledged)).toEqual(Array.from({ length: acknowledged }, (_, index) => index));
+    }),
+);
+
+test("a killed daemon: its server goes on, the next daemon takes the mounts over, an appender sees nothing", { timeout: 120_000 }, () =>
+  withSandbox("kill-daemon", {}, async (sandbox) => {
+    const mountpoint = await mountOne(sandbox, "shared");
+    const [mount] = sandbox.mounts();
+    const child = sandbox.spawn("sh", ["-c", 'cd "$1" && exec python3 -c "$2"', "sh", mountpoint, APPENDER]);
+    const output = lines(child);
+    await output.next();
+    for (let round = 0; round < 3; round += 1) {
+      const { daemon } = await sandbox.status();
+      process.kill(daemon?.pid ?? 0, "SIGKILL");
+      await output.next();
+      expect(await sandbox.run(["mount", "--config", sandbox.configFile]), sandbox.log()).toMatchObject({ code: 0 });
+      await output.next();
+      expect(sandbox.mounts()).toEqual([mount]);
+    }
+    child.kill("SIGTERM");
+    await once(child, "exit");
+    expect(output.all.filter((line) => line.startsWith("error"))).toEqual([]);
+  }),
+);
