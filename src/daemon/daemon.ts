@@ -214,6 +214,7 @@ export class Daemon {
     if (desired === undefined) return { actions: [], refusals: [], kept: [] };
     const held = this.#mounts.held();
     await this.#links.open(desired.home);
+    await this.#links.heal(desired);
     return makePlan(desired, await this.#observer.observe(desired, held, this.#links.own()));
   }
 

@@ -62,6 +62,17 @@ export class Links {
     if (outcome?.result === "failed") throw new HmpersistError("HMP_REFUSED", outcome.reason, outcome.hint);
   }
 
+  /** Heals what programs replaced while nobody watched, so that the plan meets no conflict that is none. */
+  async heal(desired: Desired): Promise<void> {
+    await this.#keeper?.keep(desired.links);
+  }
+
+  /** Sees which dangling links have their file by now; nothing tells when a program writes through one. */
+  async check(): Promise<void> {
+    await this.#keeper?.check();
+    this.refresh();
+  }
+
   /** Watches exactly these links from here on; `without` are those that could not be placed. */
   async watch(desired: Desired, without: ReadonlySet<string>): Promise<void> {
     await this.#keeper?.keep(desired.links.filter((spec) => !without.has(spec.target)));
@@ -75,7 +86,11 @@ export class Links {
   }
 
   refresh(): void {
-    for (const link of this.#keeper?.status() ?? []) this.#entries.setLink(link.target, stateOf(link), detailOf(link), link);
+    for (const link of this.#keeper?.status() ?? []) {
+      // Why a link is not in place is known from the plan or the attempt; the keeper only knows that it is not.
+      if (link.state === "unplaced") continue;
+      this.#entries.setLink(link.target, stateOf(link), detailOf(link), link);
+    }
   }
 
   async close(): Promise<void> {
