@@ -67,12 +67,6 @@ export class Links {
     await this.#keeper?.keep(desired.links);
   }
 
-  /** Sees which dangling links have their file by now; nothing tells when a program writes through one. */
-  async check(): Promise<void> {
-    await this.#keeper?.check();
-    this.refresh();
-  }
-
   /** Watches exactly these links from here on; `without` are those that could not be placed. */
   async watch(desired: Desired, without: ReadonlySet<string>): Promise<void> {
     await this.#keeper?.keep(desired.links.filter((spec) => !without.has(spec.target)));

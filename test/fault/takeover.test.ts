@@ -95,7 +95,7 @@ test.each(["shared", "exclusive"] as const)(
         for (const output of outputs) await output.next();
       }
       for (const child of children) child.kill("SIGTERM");
-      await Promise.all(children.map((child) => (child.exitCode === null && child.signalCode === null ? once(child, "exit") : undefined)));
+      await Promise.all(children.map(async (child) => child.exitCode ?? child.signalCode ?? (await once(child, "exit"))));
       for (const output of outputs) expect(output.all.filter((line) => line.startsWith("error"))).toEqual([]);
       const acknowledged = Number(outputs[0]?.all.filter((line) => /^\d+$/.test(line)).at(-1));
       expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0 });
