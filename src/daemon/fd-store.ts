@@ -40,7 +40,7 @@ export class FdStore {
 
   /** The mounts whose descriptors the manager kept; what cannot be matched to a mount is closed. */
   recover(fds: ReadonlyMap<string, readonly number[]>): HandedMount[] {
-    const listed = this.#load();
+    const listed = load(this.#listPath);
     const mounted = new Set(readMountinfo().map((mount) => mount.mountpoint));
     const found: HandedMount[] = [];
     for (const [name, each] of fds) {
@@ -59,14 +59,6 @@ export class FdStore {
     return found;
   }
 
-  #load(): Record<string, Listed> {
-    try {
-      return JSON.parse(readFileSync(this.#listPath, "utf8")) as Record<string, Listed>;
-    } catch {
-      return {};
-    }
-  }
-
   #save(): void {
     const temporary = `${this.#listPath}.new`;
     writeFileSync(temporary, JSON.stringify(Object.fromEntries(this.#listed)), { mode: 0o600 });
@@ -76,3 +68,15 @@ export class FdStore {
 
 /** A name the manager accepts, whatever the path holds. */
 const nameOf = (mountpoint: string): string => `mount-${createHash("sha256").update(mountpoint).digest("hex").slice(0, 32)}`;
+
+function load(path: string): Record<string, Listed> {
+  try {
+    return JSON.parse(readFileSync(path, "utf8")) as Record<string, Listed>;
+  } catch {
+    // No list, or one that was never finished: then nothing is known.
+    return {};
+  }
+}
+
+/** The mountpoints in the list at `path`, which the last daemon left. */
+export const listedMounts = (path: string): string[] => Object.values(load(path)).map(({ spec }) => spec.mountpoint);

@@ -4,6 +4,7 @@ import type { LinkState, LinkStatus } from "../link/types.ts";
 import type { Log } from "../log.ts";
 import type { Desired, LinkSpec } from "../plan/types.ts";
 import { HmpersistError } from "../errors.ts";
+import { SysError } from "../sys/errno.ts";
 import type { Entries } from "./entries.ts";
 import type { EntryState } from "./status.ts";
 
@@ -30,17 +31,22 @@ export class Links {
     this.#stateDir = stateDir;
   }
 
-  /** Follows the configuration to another home. */
+  /** Follows the configuration to another home. One that cannot be opened is tried again; the plan says what is wrong with it. */
   async open(home: string): Promise<void> {
     if (home === this.#home) return;
     await this.close();
-    this.#home = home;
-    this.#keeper = createLinkKeeper({
-      home,
-      stateDir: this.#stateDir,
-      log: (level, fields, message) => this.#log[level](fields, message),
-      changed: () => this.refresh(),
-    });
+    try {
+      this.#keeper = createLinkKeeper({
+        home,
+        stateDir: this.#stateDir,
+        log: (level, fields, message) => this.#log[level](fields, message),
+        changed: () => this.refresh(),
+      });
+      this.#home = home;
+    } catch (error) {
+      if (!(error instanceof SysError)) throw error;
+      this.#log.error({ home, error: error.message }, "home cannot be opened");
+    }
   }
 
   /** Links made by this or an earlier daemon: target -> text. */
@@ -90,6 +96,7 @@ export class Links {
   async close(): Promise<void> {
     await this.#keeper?.close();
     this.#keeper = undefined;
+    this.#home = undefined;
   }
 }
 

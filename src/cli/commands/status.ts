@@ -1,5 +1,8 @@
 // `hmpersist status`: asks the daemon; without one, says so and shows what the mount table tells.
-import { locations } from "../../config/locations.ts";
+import { homeOf, locations } from "../../config/locations.ts";
+import { isWithin } from "../../config/place.ts";
+import { FSTYPE } from "../../mount/options.ts";
+import { listedMounts } from "../../daemon/fd-store.ts";
 import { ask } from "../../daemon/control/client.ts";
 import type { StatusReport } from "../../daemon/status.ts";
 import { EXIT, HmpersistError } from "../../errors.ts";
@@ -33,12 +36,15 @@ async function getStatus(): Promise<StatusReport> {
 
 // Only the mount table is read: a mount that nobody serves would hang whoever looks into it.
 function withoutDaemon(error: HmpersistError): StatusReport {
-  const left = readMountinfo().filter((mount) => mount.type === "fuse.hmpersist");
+  const listed = new Set(listedMounts(locations(process.env).mountList));
+  const home = homeOf(process.env);
+  const own = readMountinfo().filter((mount) => mount.type === FSTYPE);
+  const left = own.filter((mount) => listed.has(mount.mountpoint) || isWithin(mount.mountpoint, home));
   return {
     version: VERSION,
     daemon: null,
     server: null,
-    home: process.env["HOME"] ?? "",
+    home,
     configFile: null,
     entries: left.map((mount) => ({
       type: "directory",

@@ -1,7 +1,9 @@
 // `hmpersist unmount`: through the daemon, or by itself for what a dead daemon left behind.
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { locations } from "../../config/locations.ts";
+import { homeOf, locations } from "../../config/locations.ts";
+import { isWithin } from "../../config/place.ts";
+import { listedMounts } from "../../daemon/fd-store.ts";
 import { ask } from "../../daemon/control/client.ts";
 import { describeHolders } from "../../daemon/busy.ts";
 import { EXIT, HmpersistError } from "../../errors.ts";
@@ -49,11 +51,14 @@ async function throughDaemon(targets: readonly string[], lazy: boolean): Promise
   }
 }
 
-// Mounts without a daemon: those of this user, deepest first. mountinfo lists them with their owner.
+// Mounts without a daemon: those of this user that the last daemon listed or that lie in the home, deepest first.
 async function leftovers(targets: readonly string[], lazy: boolean): Promise<Result> {
   const owner = `user_id=${process.getuid?.() ?? 0}`;
   const own = readMountinfo().filter((mount) => mount.type === "fuse.hmpersist" && mount.superOptions.includes(owner));
-  const wanted = own.map((mount) => mount.mountpoint).filter((target) => targets.length === 0 || targets.includes(target));
+  const listed = new Set(listedMounts(locations(process.env).mountList));
+  const home = homeOf(process.env);
+  const ours = own.map((mount) => mount.mountpoint).filter((target) => listed.has(target) || isWithin(target, home));
+  const wanted = ours.filter((target) => targets.length === 0 || targets.includes(target));
   const unmounted: string[] = [];
   const busy: Record<string, string> = {};
   for (const target of wanted.sort((a, b) => b.length - a.length)) {
