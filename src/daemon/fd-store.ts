@@ -1,22 +1,17 @@
 // Gives the descriptors of every mount to the service manager (FDSTORE, sd_notify(3)), so that they outlive a crash or restart of the whole
 // service; a list beside the control socket says which mount each belongs to.
 import { createHash } from "node:crypto";
-import { readFileSync, readlinkSync, renameSync, writeFileSync } from "node:fs";
+import { readlinkSync } from "node:fs";
 import { close } from "../sys/file.ts";
 import { readMountinfo } from "../sys/mountinfo.ts";
-import type { EngineName, ServeSpec } from "../engine/engine.ts";
 import type { HandedMount } from "../engine/handover.ts";
+import { readMountList, writeMountList, type ListedMount } from "./mount-list.ts";
 import type { Notifier } from "./sd-notify.ts";
-
-interface Listed {
-  readonly engine: EngineName;
-  readonly spec: ServeSpec;
-}
 
 export class FdStore {
   readonly #notifier: Notifier;
   readonly #listPath: string;
-  readonly #listed = new Map<string, Listed>();
+  readonly #listed = new Map<string, ListedMount>();
 
   constructor(notifier: Notifier, listPath: string) {
     this.#notifier = notifier;
@@ -40,7 +35,7 @@ export class FdStore {
 
   /** The mounts whose descriptors the manager kept; what cannot be matched to a mount is closed. */
   recover(fds: ReadonlyMap<string, readonly number[]>): HandedMount[] {
-    const listed = load(this.#listPath);
+    const listed = readMountList(this.#listPath);
     const mounted = new Set(readMountinfo().map((mount) => mount.mountpoint));
     const found: HandedMount[] = [];
     for (const [name, each] of fds) {
@@ -60,23 +55,9 @@ export class FdStore {
   }
 
   #save(): void {
-    const temporary = `${this.#listPath}.new`;
-    writeFileSync(temporary, JSON.stringify(Object.fromEntries(this.#listed)), { mode: 0o600 });
-    renameSync(temporary, this.#listPath);
+    writeMountList(this.#listPath, Object.fromEntries(this.#listed));
   }
 }
 
 /** A name the manager accepts, whatever the path holds. */
 const nameOf = (mountpoint: string): string => `mount-${createHash("sha256").update(mountpoint).digest("hex").slice(0, 32)}`;
-
-function load(path: string): Record<string, Listed> {
-  try {
-    return JSON.parse(readFileSync(path, "utf8")) as Record<string, Listed>;
-  } catch {
-    // No list, or one that was never finished: then nothing is known.
-    return {};
-  }
-}
-
-/** The mountpoints in the list at `path`, which the last daemon left. */
-export const listedMounts = (path: string): string[] => Object.values(load(path)).map(({ spec }) => spec.mountpoint);

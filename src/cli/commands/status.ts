@@ -2,7 +2,7 @@
 import { homeOf, locations } from "../../config/locations.ts";
 import { isWithin } from "../../config/place.ts";
 import { FSTYPE } from "../../mount/options.ts";
-import { listedMounts } from "../../daemon/fd-store.ts";
+import { listedMounts } from "../../daemon/mount-list.ts";
 import { ask } from "../../daemon/control/client.ts";
 import type { StatusReport } from "../../daemon/status.ts";
 import { EXIT, HmpersistError } from "../../errors.ts";

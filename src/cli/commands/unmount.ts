@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { homeOf, locations } from "../../config/locations.ts";
 import { isWithin } from "../../config/place.ts";
-import { listedMounts } from "../../daemon/fd-store.ts";
+import { listedMounts } from "../../daemon/mount-list.ts";
 import { ask } from "../../daemon/control/client.ts";
 import { describeHolders } from "../../daemon/busy.ts";
 import { EXIT, HmpersistError } from "../../errors.ts";
