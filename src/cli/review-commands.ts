@@ -32,4 +32,12 @@ Examples:
     .option("--all", "ignore nothing: also show /.git and lost+found")
     .addHelpText("after", "\nExamples:\n  hmpersist orphans\n  hmpersist orphans --json | jq -r '.storages[].groups[].path'")
     .action(async (options) => (await import("./commands/orphans.ts")).orphans(options));
+
+  common(program.command("doctor"))
+    .description("is this machine fit, is the configuration sound, and what runs: each finding with the line that mends it")
+    .addHelpText(
+      "after",
+      "\nEnds with 8 if there is a problem; warnings alone end with 0.\n\nExamples:\n  hmpersist doctor\n  hmpersist doctor --json | jq '.areas[].findings[] | select(.verdict == \"problem\")'",
+    )
+    .action(async (options) => (await import("./commands/doctor.ts")).doctor(options));
 }

@@ -47,7 +47,8 @@ export interface EphemeralReport {
   readonly saved: string | null;
 }
 
-const VOLATILE = new Set(["tmpfs", "ramfs", "rootfs"]);
+/** File systems that forget everything at reboot. */
+export const VOLATILE = new Set(["tmpfs", "ramfs", "rootfs"]);
 // Home Manager's links lead into the store; profiles are links into it made by nix.
 const KEPT_BY_NIX = ["/nix/store", "/nix/var/nix", "/etc/static", "/etc/profiles", "/run/current-system"];
 

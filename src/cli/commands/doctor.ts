@@ -1,0 +1,16 @@
+// `hmpersist doctor`: is this machine, this configuration and what runs now fit; each finding with the line that mends it.
+import { examine } from "../../doctor/doctor.ts";
+import { EXIT } from "../../errors.ts";
+import { renderDoctor } from "../doctor-table.ts";
+import { style } from "../output.ts";
+
+export interface DoctorOptions {
+  readonly config?: string;
+  readonly json?: true;
+}
+
+export async function doctor(options: DoctorOptions): Promise<void> {
+  const report = await examine(process.env, options.config);
+  process.stdout.write(options.json === true ? `${JSON.stringify(report)}\n` : renderDoctor(report, style(process.stdout)));
+  process.exitCode = report.counts.problem > 0 ? EXIT.found : EXIT.done;
+}

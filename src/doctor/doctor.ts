@@ -1,0 +1,81 @@
+// All checks, in the order in which one would ask. A check that fails by itself is a finding like any other.
+import { userInfo } from "node:os";
+import { resolve } from "node:path";
+import type { Config } from "../config/config.ts";
+import { homeOf, locations } from "../config/locations.ts";
+import { loadConfig } from "../config/load.ts";
+import { ask } from "../daemon/control/client.ts";
+import type { StatusReport } from "../daemon/status.ts";
+import { HmpersistError } from "../errors.ts";
+import { readMountinfo } from "../sys/mountinfo.ts";
+import { about, type Check, type Finding } from "./check.ts";
+import { entries } from "./entries.ts";
+import { allowOther, apparmor, fusermount, mountMax } from "./fuse.ts";
+import { device, kernel } from "./kernel.ts";
+import { descriptors, inotify } from "./limits.ts";
+import { modes } from "./modes.ts";
+import { daemon, engine, mounts } from "./running.ts";
+import { manager, service } from "./service.ts";
+import { home, storage } from "./space.ts";
+
+const CHECKS: readonly (readonly [area: string, checks: readonly Check[]])[] = [
+  ["this machine", [kernel, device, fusermount, allowOther, mountMax, apparmor, descriptors, inotify]],
+  ["home and storage", [home, storage, modes, entries]],
+  ["after a reboot", [manager, service]],
+  ["now", [daemon, mounts, engine]],
+];
+
+export interface DoctorReport {
+  readonly areas: readonly { readonly area: string; readonly findings: readonly Finding[] }[];
+  readonly counts: { readonly ok: number; readonly warning: number; readonly problem: number; readonly skipped: number };
+}
+
+const STATUS_MS = 1500;
+
+export async function examine(env: NodeJS.ProcessEnv, configFile: string | undefined): Promise<DoctorReport> {
+  const { config, finding } = readConfig(env, configFile);
+  const status = await ask<StatusReport>(locations(env).controlSocket, { command: "status" }, STATUS_MS).catch(() => undefined);
+  const uid = process.getuid?.() ?? 0;
+  const machine = { env, uid, user: nameOf(env, uid), home: config?.home ?? homeOf(env), config, mounts: readMountinfo(), status };
+  const areas = [{ area: "configuration", findings: [finding] }];
+  for (const [area, checks] of CHECKS) {
+    const findings: Finding[] = [];
+    for (const check of checks) {
+      try {
+        findings.push(...(await check(machine)));
+      } catch (error) {
+        findings.push(about(area).warning(`a check failed: ${error instanceof Error ? error.message : String(error)}`));
+      }
+    }
+    areas.push({ area, findings });
+  }
+  const counts = { ok: 0, warning: 0, problem: 0, skipped: 0 };
+  for (const { findings } of areas) for (const { verdict } of findings) counts[verdict] += 1;
+  return { areas, counts };
+}
+
+function readConfig(env: NodeJS.ProcessEnv, file: string | undefined): { config: Config | undefined; finding: Finding } {
+  const { ok, warning, problem } = about("configuration");
+  const path = resolve(file ?? locations(env).configFile);
+  try {
+    return { config: loadConfig(path, env), finding: ok(path) };
+  } catch (error) {
+    if (!(error instanceof HmpersistError)) throw error;
+    const missing = error.code === "HMP_CONFIG_MISSING" && file === undefined;
+    return {
+      config: undefined,
+      finding: missing
+        ? warning(`there is none at ${path}`, "write one: hmpersist ephemeral --interactive shows what to put in")
+        : problem(error.message, error.hint),
+    };
+  }
+}
+
+// A uid without an entry in the user database is no reason to give up.
+function nameOf(env: NodeJS.ProcessEnv, uid: number): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return env["USER"] ?? String(uid);
+  }
+}

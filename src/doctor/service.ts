@@ -1,0 +1,87 @@
+// Does something start hmpersist after a reboot, when the home is empty? A unit that lies in a home on tmpfs is gone by then.
+import { existsSync, lstatSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { isBelow } from "../config/place.ts";
+import { filesystemOf, VOLATILE } from "../review/ephemeral.ts";
+import { about, type Check, type Machine } from "./check.ts";
+
+const UNIT = "hmpersist.service";
+const SYSTEM = ["/etc/systemd/user", "/run/systemd/user", "/usr/local/lib/systemd/user", "/usr/lib/systemd/user", "/lib/systemd/user"];
+
+/** Directories of user units that survive a reboot, then those in the home; systemd.unit(5). */
+const unitDirectories = ({ env, home }: Machine): string[] => [
+  ...SYSTEM,
+  join(env["XDG_CONFIG_HOME"] ?? join(home, ".config"), "systemd/user"),
+  join(env["XDG_DATA_HOME"] ?? join(home, ".local/share"), "systemd/user"),
+];
+
+export const manager: Check = ({ env, user, uid }) => {
+  const { ok, warning, skipped } = about("systemd");
+  if (!existsSync("/run/systemd/system"))
+    return [skipped("this machine does not run systemd; start `hmpersist mount` at login by other means")];
+  const runtime = env["XDG_RUNTIME_DIR"] ?? `/run/user/${uid}`;
+  if (!existsSync(join(runtime, "systemd/private"))) {
+    return [warning("no user manager runs for you", `log in through PAM (not su), or as root: loginctl enable-linger ${user}`)];
+  }
+  const linger = existsSync(join("/var/lib/systemd/linger", user));
+  return [ok(linger ? "the user manager runs from boot on (linger)" : "the user manager runs while you are logged in")];
+};
+
+export const service: Check = (machine) => {
+  const { ok, warning, problem, skipped } = about("service");
+  if (!existsSync("/run/systemd/system")) return [skipped("no systemd")];
+  const found = unitDirectories(machine).filter((directory) => exists(join(directory, UNIT)));
+  const lasting = found.find((directory) => survives(directory, machine));
+  const [first] = found;
+  if (first === undefined) {
+    return [
+      warning("no unit starts hmpersist at login", "hmpersist service install --system; on NixOS or with Home Manager import the module"),
+    ];
+  }
+  if (lasting === undefined) {
+    // Home Manager as a NixOS module links the units again at every boot, before anybody logs in.
+    if (exists(`/etc/systemd/system/home-manager-${machine.user}.service`))
+      return [ok(`${first}/${UNIT}, which Home Manager makes again at boot`)];
+    return [
+      problem(
+        `${first}/${UNIT} is in a home that is empty after a reboot: nothing will start it`,
+        "have it outside of the home: hmpersist service install --system",
+      ),
+    ];
+  }
+  if (!enabled(unitDirectories(machine).filter((directory) => survives(directory, machine)))) {
+    return [
+      warning(
+        `${lasting}/${UNIT} is not enabled`,
+        isBelow(lasting, machine.home) ? "systemctl --user enable hmpersist" : "as root: systemctl --global enable hmpersist",
+      ),
+    ];
+  }
+  return [ok(`${lasting}/${UNIT} starts it at login`)];
+};
+
+const survives = (directory: string, { home, mounts }: Machine): boolean =>
+  !isBelow(directory, home) ? !directory.startsWith("/run/") : !VOLATILE.has(filesystemOf(directory, mounts)?.type ?? "");
+
+const enabled = (directories: readonly string[]): boolean =>
+  directories.some((directory) =>
+    names(directory).some((name) => /\.(wants|requires|upholds)$/.test(name) && exists(join(directory, name, UNIT))),
+  );
+
+function names(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
+}
+
+// A link into a store counts, even if it leads nowhere from here.
+function exists(path: string): boolean {
+  try {
+    lstatSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
