@@ -14,7 +14,7 @@ const NOBODY = 65_534;
 interface Diagnosis {
   readonly code: number | null;
   readonly findings: readonly Finding[];
-  of(check: string): Finding[];
+  readonly of: (check: string) => Finding[];
 }
 
 const diagnosis = ({ code, stdout, stderr }: Ran): Diagnosis => {
