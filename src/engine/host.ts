@@ -15,11 +15,6 @@ const kept = new Map<string, HandedMount>();
 /** Where a new daemon asks for them. */
 const [handoverPath] = process.argv.slice(2);
 
-const KERNEL = "../fuse/engine.js";
-interface KernelModule {
-  createKernelEngine(): Engine;
-}
-
 function tell(message: FromServer): void {
   if (process.connected) process.send?.(message);
 }
@@ -30,7 +25,7 @@ function loadEngine(name: EngineName): Promise<Engine> {
   if (known !== undefined) return known;
   const engine =
     name === "kernel"
-      ? import(KERNEL).then((module: KernelModule) => module.createKernelEngine())
+      ? import("../fuse/engine.ts").then((module) => module.createKernelEngine())
       : import("../fuse-native/engine.ts").then((module) => module.createFuseNativeEngine());
   engines.set(name, engine);
   return engine;
