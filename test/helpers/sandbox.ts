@@ -210,7 +210,7 @@ export class Sandbox {
       () => this.pids().map(kernelStacks).join("\n"),
     );
     for (const mount of own().reverse()) execFileSync("umount", ["-i", "-l", "-c", mount.mountpoint]);
-    if (this.#user !== undefined) execFileSync("userdel", [this.#user], { stdio: "ignore" });
+    if (this.#user !== undefined) execFileSync("userdel", ["--force", this.#user], { stdio: "ignore" });
     removeTree(this.base);
   }
 }
