@@ -49,6 +49,8 @@ export interface Outcome {
 
 /** Give up on a polite unmount of one mount after this long and detach it. */
 const STOP_DEADLINE_MS = 5_000;
+/** Of planning and carrying out: to detach, to mount, and to mount what lies inside. */
+const MAX_ROUNDS = 3;
 
 export class Daemon {
   readonly #options: DaemonOptions;
@@ -192,15 +194,23 @@ export class Daemon {
   }
 
   async #reconcile(): Promise<Outcome> {
-    const plan = await this.#plan();
+    const failed = new Set<string>();
+    let plan = await this.#plan();
+    // A mount that goes may hide what the next plan has to see; one that does not go must not be waited for.
+    for (let round = 1; ; round += 1) {
+      const failures = await carryOut(plan, {
+        mounts: this.#mounts,
+        links: this.#links,
+        entries: this.#entries,
+        engine: () => this.#selectEngine(),
+        log: this.#log,
+      });
+      for (const target of failures) failed.add(target);
+      if (plan.postponed.length === 0 || failures.size > 0 || round === MAX_ROUNDS) break;
+      plan = await this.#plan();
+    }
+    for (const target of plan.postponed) failed.add(target);
     this.#refusals = plan.refusals;
-    const failed = await carryOut(plan, {
-      mounts: this.#mounts,
-      links: this.#links,
-      entries: this.#entries,
-      engine: () => this.#selectEngine(),
-      log: this.#log,
-    });
     for (const refusal of plan.refusals) this.#log.warn({ ...refusal }, "refused");
     const unplaced = new Set([...failed, ...plan.refusals.map((refusal) => refusal.target)]);
     if (this.#desired !== undefined) await this.#links.watch(this.#desired, unplaced);
@@ -211,7 +221,7 @@ export class Daemon {
 
   async #plan(): Promise<Plan> {
     const desired = this.#desired;
-    if (desired === undefined) return { actions: [], refusals: [], kept: [] };
+    if (desired === undefined) return { actions: [], refusals: [], kept: [], postponed: [] };
     const held = this.#mounts.held();
     await this.#links.open(desired.home);
     await this.#links.heal(desired);

@@ -14,7 +14,7 @@ export function makePlan(desired: Desired, observation: Observation): Plan {
   const homeless = rootObstacle(desired.home, observation.home, "home");
   if (homeless !== undefined) {
     const all = [...desired.mounts, ...desired.links].map((spec) => refusal(spec, homeless));
-    return { actions: [], refusals: [...desired.refusals, ...all], kept: [] };
+    return { actions: [], refusals: [...desired.refusals, ...all], kept: [], postponed: [] };
   }
   return new Planner(desired, observation).plan();
 }
@@ -30,8 +30,9 @@ class Planner {
   readonly #refusals: Refusal[];
   readonly #refused = new Set<string>();
   readonly #kept: Spec[] = [];
+  readonly #postponed = new Set<string>();
   readonly #keptTargets = new Set<string>();
-  readonly #adopts: Action[] = [];
+  readonly #adopts: Extract<Action, { type: "adopt" }>[] = [];
   readonly #mounts: Action[] = [];
   readonly #links: Action[] = [];
 
@@ -60,7 +61,8 @@ class Planner {
       ...this.#mounts,
       ...this.#links,
     ];
-    return { actions, refusals: this.#refusals, kept: this.#kept };
+    for (const target of this.#world.ownLinks.keys()) if (this.#own.isUnderLeaving(target)) this.#postponed.add(target);
+    return { actions, refusals: this.#refusals, kept: this.#kept, postponed: [...this.#postponed].sort() };
   }
 
   #one(spec: Spec, found: Obstacle | undefined): void {
@@ -75,22 +77,32 @@ class Planner {
     const own = this.#own.at(target);
     if (outer !== undefined && this.#refused.has(outer.target))
       return { reason: `${outer.target}, which it lies in, is refused`, hint: "see there" };
-    if (this.#own.isStuck(target)) return stuck(target);
-    const obstacle = this.#storageObstacle(spec) ?? this.#foreignObstacle(spec, own.length > 0);
+    const obstacle = this.#stuckObstacle(target) ?? this.#storageObstacle(spec) ?? this.#foreignObstacle(spec, own.length > 0);
     if (obstacle !== undefined) return obstacle;
-    const missing = this.#sourceIsMissing(spec);
+    if (outer === undefined ? this.#own.isUnderLeaving(target) : this.#isUnsettled(outer)) {
+      if (own.length > 0) this.#own.leave(target, "nested");
+      this.#postponed.add(target);
+      return undefined;
+    }
     if (own.length > 0) {
-      const outerStays = outer === undefined || this.#keptTargets.has(outer.target);
-      const nested = !outerStays || this.#own.isUnderLeaving(target);
-      const flaw = this.#own.flaw(spec) ?? (missing ? "changed" : nested ? "nested" : undefined);
+      const nested = outer !== undefined && !this.#keptTargets.has(outer.target);
+      const flaw = this.#own.flaw(spec) ?? (this.#sourceIsMissing(spec) ? "changed" : nested ? "nested" : undefined);
       if (flaw === undefined) {
         this.#keptTargets.add(target);
         this.#kept.push(spec);
         return undefined;
       }
+      const below = this.#own.stuckBelow(target);
+      if (below !== undefined) return stuck(below);
       this.#own.leave(target, flaw);
     } else {
-      const inTheWay = this.#mountpoint(spec, outer);
+      const below = this.#own.stuckBelow(target);
+      const inTheWay = below === undefined ? this.#mountpoint(spec, outer) : stuck(below);
+      // Links of ours that go may be all there is in the way.
+      if (inTheWay !== undefined && outer === undefined && this.#holdsLeavingLink(target)) {
+        this.#postponed.add(target);
+        return undefined;
+      }
       if (inTheWay !== undefined) return inTheWay;
     }
     this.#detachInner(target);
@@ -98,6 +110,11 @@ class Planner {
     this.#wantMountpoint(spec, outer);
     this.#mounts.push({ type: "mount", spec });
     return undefined;
+  }
+
+  // Inside of it nothing can be known before it is mounted: it waits itself, or is about to be filled.
+  #isUnsettled(outer: MountSpec): boolean {
+    return this.#postponed.has(outer.target) || this.#adopts.some(({ spec }) => spec === outer);
   }
 
   // Whatever of ours is mounted below a new mount would be hidden by it.
@@ -137,11 +154,13 @@ class Planner {
 
   #link(spec: LinkSpec): Obstacle | undefined {
     const { target } = spec;
-    const obstacle = this.#storageObstacle(spec) ?? this.#foreignObstacle(spec, false);
+    const obstacle = this.#stuckObstacle(target) ?? this.#storageObstacle(spec) ?? this.#foreignObstacle(spec, false);
     if (obstacle !== undefined) return obstacle;
-    if (this.#own.isStuck(target)) return stuck(target);
-    const found =
-      this.#own.at(target).length > 0 ? ({ type: "directory", empty: true, names: [] } as const) : this.#standingBelowParents(target);
+    if (this.#own.at(target).length > 0 || this.#own.isUnderLeaving(target)) {
+      this.#postponed.add(target);
+      return undefined;
+    }
+    const found = this.#standingBelowParents(target);
     if ("reason" in found) return found;
     if (found.type === "link" && found.text === spec.source) {
       this.#wantSource(spec);
@@ -149,8 +168,11 @@ class Planner {
       return undefined;
     }
     const source = this.#world.sources.get(spec.source) ?? MISSING;
-    const leftover = this.#own.at(target).length > 0;
-    const inTheWay = leftover ? undefined : linkObstacle(spec, found, this.#world.ownLinks.get(target), source);
+    const inTheWay = linkObstacle(spec, found, this.#world.ownLinks.get(target), source);
+    if (inTheWay !== undefined && this.#holdsLeavingLink(target)) {
+      this.#postponed.add(target);
+      return undefined;
+    }
     if (inTheWay !== undefined) return inTheWay;
     this.#wantSource(spec);
     for (const path of chain(this.#desired.home, target).slice(0, -1))
@@ -180,7 +202,6 @@ class Planner {
   /** What will stand at `path` in the home once mounts and links that leave are gone. */
   #standing(path: string): Found {
     if (this.#own.at(path).length > 0) return { type: "directory", empty: true, names: [] };
-    if (this.#own.hides(path)) return MISSING;
     if (chain(this.#desired.home, path).some((above) => this.#isLeavingLink(above))) return MISSING;
     const above = chain(this.#desired.home, path)
       .slice(0, -1)
@@ -194,9 +215,20 @@ class Planner {
     return !this.#wantedLinks.has(path) && found?.type === "link" && found.text === text;
   }
 
+  // One where a mount is wanted does not count: it goes only if that mount can be made.
+  #holdsLeavingLink(target: string): boolean {
+    const inside = [...this.#world.ownLinks.keys()].filter((link) => isBelow(link, target));
+    return inside.some((link) => this.#isLeavingLink(link) && !this.#wantedMounts.has(link));
+  }
+
   #unlinks(): Action[] {
     const leaving = [...this.#world.ownLinks].filter(([target]) => this.#isLeavingLink(target) && !this.#refused.has(target));
     return leaving.sort(([a], [b]) => (a < b ? -1 : 1)).map(([target, text]) => ({ type: "unlink", target, text }));
+  }
+
+  #stuckObstacle(target: string): Obstacle | undefined {
+    const path = this.#own.stuckAbove(target);
+    return path === undefined ? undefined : stuck(path);
   }
 
   #storageObstacle(spec: Spec): Obstacle | undefined {

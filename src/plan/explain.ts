@@ -41,7 +41,8 @@ export function explainPlan(plan: Plan): string[] {
     const others = more.length === 0 ? "" : ` (and ${more.length} more)`;
     return `refused: ${first?.option}${others}: ${cause}`;
   });
-  return [...refused, ...plan.actions.map(explainAction)];
+  const postponed = plan.postponed.map((target) => `then see to ${target}, which a mount that goes hides`);
+  return [...refused, ...plan.actions.map(explainAction), ...postponed];
 }
 
 const over = (onNonEmpty: string): string => (onNonEmpty === "shadow" ? ", over whatever is there" : "");

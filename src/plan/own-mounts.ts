@@ -27,19 +27,27 @@ export class OwnMounts {
     return this.at(target).some(({ health }) => health === "stuck");
   }
 
+  /** The stuck mount that keeps everything from `target`: there, above it, or keeping the one above it from being unmounted. */
+  stuckAbove(target: string): string | undefined {
+    const above = [...this.#byTarget.keys()].filter((path) => isWithin(target, path));
+    return (
+      above.find((path) => this.isStuck(path)) ?? above.filter((path) => this.#leaving.has(path)).map((path) => this.stuckBelow(path))[0]
+    );
+  }
+
+  /** A stuck mount below `target`, which therefore can neither be unmounted nor mounted over. */
+  stuckBelow(target: string): string | undefined {
+    return [...this.#byTarget.keys()].find((path) => isBelow(path, target) && this.isStuck(path));
+  }
+
   /** The stuck mounts that nobody wants any more: they cannot be unmounted politely. */
   stuckLeftovers(): OwnMount[] {
     return [...this.#leaving.keys()].filter((target) => this.isStuck(target)).flatMap((target) => this.at(target));
   }
 
-  /** A mount of ours above `path`, the mountpoint itself not counted: what it hides is not known. */
-  hides(path: string): boolean {
-    return [...this.#byTarget.keys()].some((target) => isBelow(path, target));
-  }
-
-  /** Whether a mount above `target` is going, and takes it along. */
+  /** Whether a mount above `target` is going: what it hides is not known before it is gone. */
   isUnderLeaving(target: string): boolean {
-    return [...this.#leaving.keys()].some((path) => isBelow(target, path));
+    return [...this.#leaving.keys()].some((path) => isBelow(target, path) && this.#goes(path));
   }
 
   /** Why the mount at `spec.target` cannot be kept; undefined if it can. Presupposes that one is there. */
@@ -61,7 +69,11 @@ export class OwnMounts {
   leaving(): { readonly mount: OwnMount; readonly why: UnmountReason }[] {
     return [...this.#leaving]
       .sort(([a], [b]) => (a < b ? 1 : -1))
-      .filter(([target]) => !this.isStuck(target))
+      .filter(([target]) => this.#goes(target))
       .flatMap(([target, why]) => this.at(target).map((mount) => ({ mount, why })));
+  }
+
+  #goes(target: string): boolean {
+    return !this.isStuck(target) && this.stuckBelow(target) === undefined;
   }
 }

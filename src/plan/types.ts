@@ -126,4 +126,6 @@ export interface Plan {
   readonly refusals: readonly Refusal[];
   /** Entries that are as they should be. */
   readonly kept: readonly Spec[];
+  /** Not empty if a mount that goes hides what has to be seen first: carry this plan out, observe and plan again. */
+  readonly postponed: readonly string[];
 }

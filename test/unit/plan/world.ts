@@ -21,6 +21,14 @@ export class World {
     this.things.set(path, thing);
   }
 
+  /** Puts `thing` where a directory or nothing is above it and nothing is yet; says whether it stands there now. */
+  putIfPossible(path: string, thing: Thing): boolean {
+    const isFree = ancestors(path).every((above) => (this.things.get(above) ?? "directory") === "directory");
+    if (!isFree || (this.things.has(path) && (thing !== "directory" || this.things.get(path) !== "directory"))) return false;
+    this.put(path, thing);
+    return true;
+  }
+
   #behind(path: string): string {
     const mount = this.mounts.filter(({ target }) => isWithin(path, target)).sort((a, b) => b.target.length - a.target.length)[0];
     return mount === undefined ? path : mount.source + path.slice(mount.target.length);
@@ -97,6 +105,7 @@ export class World {
         const above = ancestors(target)[0] as string;
         if (this.things.get(above) !== "directory") fail("no parent");
         if (!action.backup && JSON.stringify(action.found) !== JSON.stringify(this.found(target))) fail("something else is there");
+        if (action.backup) this.put(`/backup${target}`, this.things.get(target) as Thing);
         this.put(target, { text: source });
         this.ownLinks.set(target, source);
         return;
