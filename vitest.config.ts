@@ -20,6 +20,8 @@ export default defineConfig({
     // One a line: several people add to it at once.
     projects: [
       project("unit", { parallel: true }),
+      project("abi"),
+      project("wire"),
       project("property", { parallel: true }),
       project("nix"),
       project("systemd"),

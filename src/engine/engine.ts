@@ -50,7 +50,7 @@ export interface Engine {
    * @param device an open /dev/fuse descriptor whose mount exists already; the engine owns it from here on. `undefined` for an engine
    *   that mounts by itself ("fuse-native").
    * @param state a descriptor of shared memory (memfd) that outlives the server, for the engine's tables; `resume` says that it was
-   *   filled by a predecessor whose mount this is.
+   *   filled by a predecessor whose mount this is. The engine owns the descriptor from here on.
    */
   serve(spec: ServeSpec, device: number | undefined, state?: { readonly fd: number; readonly resume: boolean }): Promise<ServedMount>;
   /** Ends threads; all mounts are ended or stopped before. */

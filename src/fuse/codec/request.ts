@@ -65,9 +65,10 @@ export class Request {
     return nul < at || nul >= this.end ? -1 : nul + 1;
   }
 
-  /** Length of the name at `at` without its NUL; -1 if it is empty, too long or no single component. */
+  /** Length of the name at `at` without its NUL; -1 if it is empty, too long, "." or "..", or no single component. */
   nameLength(at: number): number {
     const { bytes } = this.mem;
+    if (bytes[at] === 0x2e && (bytes[at + 1] === 0 || (bytes[at + 1] === 0x2e && bytes[at + 2] === 0))) return -1;
     for (let i = at; i < at + NAME_MAX + 1; i += 1) {
       const byte = bytes[i];
       if (byte === 0) return i === at ? -1 : i - at;

@@ -6,13 +6,14 @@ import { IN, OUT } from "../codec/memory.ts";
 import { putEntry, putNegativeEntry } from "../codec/reply.ts";
 import type { Passthrough } from "./passthrough.ts";
 
+const NAME_MAX = 255;
 const { EINVAL, ENAMETOOLONG, ENOENT, ENOMEM } = ERRNO;
 
 /** The name at request offset `at` as a component: its length, or -errno. */
 export function componentLength(fs: Passthrough, at: number): number {
   const length = fs.req.nameLength(at);
   if (length > 0) return length;
-  return fs.mem.bytes[at] === 0 || fs.mem.bytes.indexOf(0x2f, at) < fs.mem.bytes.indexOf(0, at) ? -EINVAL : -ENAMETOOLONG;
+  return fs.mem.bytes.indexOf(0, at) - at > NAME_MAX ? -ENAMETOOLONG : -EINVAL;
 }
 
 /** Answers with the entry of `name` in `dirfd`, the descriptor of `parent`: it exists, for it was just found or made. */

@@ -2,13 +2,14 @@
 // directly (FUSE_PASSTHROUGH). All open handles of one node either bypass the page cache or use it, never a mixture: the kernel
 // answers a mixture with EIO.
 import { O_ACCMODE, O_APPEND, O_CLOEXEC, O_CREAT, O_DIRECT, O_DSYNC, O_EXCL, O_NOFOLLOW, O_NONBLOCK } from "../../sys/constants.ts";
-import { O_RDWR, O_SYNC, O_TMPFILE, O_TRUNC, O_WRONLY } from "../../sys/constants.ts";
+import { S_ISGID, S_ISUID, O_RDWR, O_SYNC, O_TMPFILE, O_TRUNC, O_WRONLY } from "../../sys/constants.ts";
 import { settled } from "../../sys/call.ts";
 import { ERRNO } from "../../sys/errno.ts";
 import { hot } from "../../sys/hot.ts";
+import { STATX } from "../../sys/stat.ts";
 import * as abi from "../abi/constants.ts";
 import { fuse_create_in, fuse_entry_out, fuse_open_in, fuse_open_out, fuse_release_in } from "../abi/structs.ts";
-import { DOT_AT, IN, OUT } from "../codec/memory.ts";
+import { DOT_AT, IN, OUT, STATX_AT } from "../codec/memory.ts";
 import { putOpen } from "../codec/reply.ts";
 import { BACKING_CACHED } from "./inode-table.ts";
 import { componentLength, enterStatted } from "./lookup.ts";
@@ -54,6 +55,8 @@ function startPassthrough(fs: Passthrough, nodeid: number, fd: number): number {
   if (known === BACKING_CACHED) return 0;
   if (known !== 0) return known;
   if (fs.nodes.firstHandle(nodeid) !== 0) return 0;
+  // Writes to a backing file carry our credentials and would keep set-id bits that the writer's must clear.
+  if ((fs.mem.word(STATX_AT + STATX.stx_mode) & (S_ISUID | S_ISGID)) !== 0) return 0;
   return Math.max(0, fs.services.backingOpen(fd));
 }
 

@@ -99,6 +99,7 @@ export class SharedTables {
       if (!state.resume) call("ftruncate", "state", libc.ftruncate, state.fd, 0);
       call("ftruncate", "state", libc.ftruncate, state.fd, TOTAL);
       this.#mapping = mapShared(state.fd, TOTAL);
+      call("close", "state", libc.close, state.fd); // the mapping keeps the memory
     }
     this.header = new Uint32Array(viewMapping(this.#mapping, 0, HEADER_SIZE));
     const h = this.header;

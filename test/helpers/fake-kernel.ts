@@ -1,0 +1,96 @@
+// The kernel's side of /dev/fuse on a socket pair (SOCK_SEQPACKET keeps requests apart as the device does), and an independent builder of
+// its bytes: none of the codec under test is used, so the two cannot be wrong together.
+import { close } from "../../src/sys/file.ts";
+import { raw } from "../../src/sys/call.ts";
+import { libc } from "../../src/sys/libc.ts";
+import { socketpair } from "../../src/sys/socket.ts";
+import { Memory } from "../../src/fuse/codec/memory.ts";
+import { Session } from "../../src/fuse/session.ts";
+import type { CacheMode } from "../../src/config/config.ts";
+
+/** Little-endian fields one after the other: numbers are u32, bigints u64, strings NUL-terminated names. */
+export function fields(...parts: readonly (number | bigint | string | Uint8Array)[]): Buffer {
+  return Buffer.concat(
+    parts.map((part) => {
+      if (typeof part === "string") return Buffer.from(`${part}\0`, "latin1");
+      if (typeof part === "object") return part;
+      const out = Buffer.alloc(typeof part === "bigint" ? 8 : 4);
+      if (typeof part === "bigint") out.writeBigUInt64LE(BigInt.asUintN(64, part));
+      else out.writeUInt32LE(part >>> 0);
+      return out;
+    }),
+  );
+}
+
+let unique = 2n;
+
+/** A request: fuse_in_header and `body`. */
+export function request(opcode: number, nodeid: bigint, body: Uint8Array = Buffer.alloc(0), id = (unique += 2n)): Buffer {
+  return fields(40 + body.length, opcode, id, nodeid, process.getuid?.() ?? 0, process.getgid?.() ?? 0, process.pid, 0, body);
+}
+
+export interface Reply {
+  readonly unique: bigint;
+  readonly error: number;
+  readonly data: Buffer;
+}
+
+export class FakeKernel {
+  readonly session: Session;
+  readonly log: string[] = [];
+  features: readonly string[] | undefined;
+  readonly #fd: number;
+
+  constructor(source: string, options: { cache?: CacheMode; trace?: boolean } = {}) {
+    const [ours, theirs] = socketpair("seqpacket");
+    this.#fd = ours;
+    const spec = {
+      mountpoint: "/fake",
+      source,
+      storage: source,
+      cache: options.cache ?? "shared",
+      allowOther: false,
+      trace: options.trace ?? false,
+    };
+    this.session = new Session(spec, theirs, undefined, new Memory(), false, {
+      defer: () => {},
+      log: (message) => this.log.push(message),
+      negotiated: (features) => (this.features = features),
+    });
+  }
+
+  /** Sends bytes, lets the session take one step, and returns what that step found. */
+  step(bytes: Uint8Array): number {
+    raw(libc.write, this.#fd, bytes, bytes.length);
+    return this.session.step();
+  }
+
+  /** The reply that is there; undefined when none is. */
+  reply(): Reply | undefined {
+    const buffer = Buffer.alloc(1 << 20);
+    const control = raw(libc.fcntl, this.#fd, 4, 0o4000);
+    const length = control < 0 ? control : raw(libc.read, this.#fd, buffer, buffer.length);
+    if (length < 16) return undefined;
+    const data = buffer.subarray(16, length);
+    if (buffer.readUInt32LE(0) !== length) throw new Error(`a reply of ${length} bytes says ${buffer.readUInt32LE(0)}`);
+    return { error: buffer.readInt32LE(4), unique: buffer.readBigUInt64LE(8), data };
+  }
+
+  ask(bytes: Buffer): Reply {
+    const found = this.step(bytes);
+    const reply = this.reply();
+    if (reply === undefined) throw new Error(`no reply (step ${found}) ${this.session.failure ?? ""}`);
+    if (reply.unique !== bytes.readBigUInt64LE(8)) throw new Error("the reply names another request");
+    return reply;
+  }
+
+  /** INIT as Linux 6.18 sends it. */
+  init(minor = 45, flags = 0x7fffffff, flags2 = 0x7ff): Reply {
+    return this.ask(request(26, 0n, fields(7, minor, 131_072, flags, flags2, Buffer.alloc(44))));
+  }
+
+  close(): void {
+    this.session.close();
+    close(this.#fd);
+  }
+}

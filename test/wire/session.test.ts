@@ -1,0 +1,222 @@
+// Golden bytes and a whole session against a fake kernel: what is negotiated, what each kind of answer looks like, and that no bytes
+// whatever make the server crash, read outside of them, or stay silent where an answer is due.
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { OPS } from "../../src/fuse/abi/ops.ts";
+import { STEP } from "../../src/fuse/session.ts";
+import { FakeKernel, fields, request } from "../helpers/fake-kernel.ts";
+import { removeTree, SHM, tempDirectory } from "../helpers/temp.ts";
+
+const ENOENT = -2;
+const EIO = -5;
+const EINVAL = -22;
+const ENOTTY = -25;
+const ENAMETOOLONG = -36;
+const ENOSYS = -38;
+const EPROTO = -71;
+const ESTALE = -116;
+const opcode = (name: string): number => OPS.find((op) => op.name === name)?.opcode ?? 0;
+
+let source: string;
+let kernel: FakeKernel;
+
+beforeEach(() => {
+  source = tempDirectory("wire", { base: SHM });
+  writeFileSync(join(source, "file"), "hello", { mode: 0o640 });
+  kernel = new FakeKernel(source);
+});
+afterEach(() => {
+  kernel.close();
+  removeTree(source);
+});
+
+test("INIT: the smaller minor version, one MiB, and no locks", () => {
+  const { error, data } = kernel.init(50);
+  expect([error, data.length]).toEqual([0, 64]);
+  expect([data.readUInt32LE(0), data.readUInt32LE(4)]).toEqual([7, 45]);
+  const flags = data.readUInt32LE(12);
+  expect(flags & ((1 << 1) | (1 << 10))).toBe(0); // FUSE_POSIX_LOCKS, FUSE_FLOCK_LOCKS
+  expect(flags & (1 << 16)).toBe(0); // FUSE_WRITEBACK_CACHE: not in "shared"
+  expect(flags & (1 << 12)).not.toBe(0); // FUSE_AUTO_INVAL_DATA
+  expect(data.readUInt32LE(20)).toBe(1 << 20);
+  expect(data.readUInt16LE(28)).toBe(256);
+  expect(kernel.features).toEqual([]);
+});
+
+test("INIT: nothing is taken that was not offered, and 7.31 is spoken", () => {
+  const { data } = kernel.init(31, 1 << 13, 0);
+  expect([data.readUInt32LE(4), data.readUInt32LE(12), data.readUInt32LE(32)]).toEqual([31, 1 << 13, 0]);
+});
+
+test("INIT: writeback in exclusive mode", () => {
+  const exclusive = new FakeKernel(source, { cache: "exclusive" });
+  expect(exclusive.init().data.readUInt32LE(12) & (1 << 16)).not.toBe(0);
+  expect(exclusive.features).toEqual(["writeback"]);
+  exclusive.close();
+});
+
+test("INIT: a kernel before 7.31 is refused, one of a later major version told ours", () => {
+  expect(kernel.init(23).error).toBe(EPROTO);
+  const { error, data } = kernel.ask(request(26, 0n, fields(8, 3, 0, 0, 0, Buffer.alloc(44))));
+  expect([error, data.readUInt32LE(0)]).toEqual([0, 7]);
+});
+
+test("LOOKUP answers fuse_entry_out", () => {
+  kernel.init();
+  const { error, data } = kernel.ask(request(1, 1n, fields("file")));
+  const stat = statSync(join(source, "file"), { bigint: true });
+  expect([error, data.length]).toEqual([0, 128]);
+  expect(data.readBigUInt64LE(0)).toBe(2n); // nodeid
+  expect(data.readBigUInt64LE(16)).toBe(1n); // entry_valid
+  expect(data.readBigUInt64LE(40)).toBe(stat.ino); // attr.ino
+  expect(data.readBigUInt64LE(48)).toBe(5n); // attr.size
+  expect(data.readBigUInt64LE(72) * 1_000_000_000n + BigInt(data.readUInt32LE(92))).toBe(stat.mtimeNs); // mtime, mtimensec
+  expect(data.readUInt32LE(100)).toBe(0o100640); // mode
+  expect(data.readUInt32LE(108)).toBe(process.getuid?.()); // uid
+});
+
+test("LOOKUP of what is not there is a negative entry; of a bad name an errno", () => {
+  kernel.init();
+  const { error, data } = kernel.ask(request(1, 1n, fields("none")));
+  expect([error, data.readBigUInt64LE(0), data.readBigUInt64LE(16)]).toEqual([0, 0n, 1n]);
+  expect(kernel.ask(request(1, 1n, fields("a/b"))).error).toBe(EINVAL);
+  expect(kernel.ask(request(1, 1n, fields(".."))).error).toBe(EINVAL);
+  expect(kernel.ask(request(1, 1n, fields(""))).error).toBe(EINVAL);
+  expect(kernel.ask(request(1, 1n, fields("n".repeat(256)))).error).toBe(ENAMETOOLONG);
+  expect(kernel.ask(request(1, 99n, fields("file"))).error).toBe(ESTALE);
+  expect(kernel.ask(request(1, 1n << 40n, fields("file"))).error).toBe(ESTALE);
+  expect(kernel.ask(request(1, 1n, Buffer.from("no NUL"))).error).toBe(EIO);
+});
+
+test("a name that is not UTF-8 reaches the storage unchanged", () => {
+  kernel.init();
+  const name = Buffer.from([0x61, 0xff, 0x80, 0xc3]);
+  expect(kernel.ask(request(9, 1n, fields(0o755, 0, name, Buffer.alloc(1)))).error).toBe(0);
+  expect(existsSync(Buffer.concat([Buffer.from(`${source}/`), name]))).toBe(true);
+});
+
+test("CREATE, WRITE, READ, RELEASE", () => {
+  kernel.init();
+  const created = kernel.ask(request(35, 1n, fields(0o102, 0o644, 0o022, 0, "new"))).data;
+  const nodeid = created.readBigUInt64LE(0);
+  const fh = created.readBigUInt64LE(128);
+  const payload = Buffer.from("payload");
+  const written = kernel.ask(request(16, nodeid, fields(fh, 3n, payload.length, 0, 0n, 0, 0, payload)));
+  expect([written.error, written.data.readUInt32LE(0)]).toEqual([0, 7]);
+  expect(kernel.ask(request(15, nodeid, fields(fh, 0n, 100, 0, 0n, 0, 0))).data).toEqual(Buffer.from("\0\0\0payload"));
+  expect(kernel.ask(request(18, nodeid, fields(fh, 0, 0, 0n))).error).toBe(0);
+  expect(kernel.ask(request(15, nodeid, fields(fh, 0n, 100, 0, 0n, 0, 0))).error).toBe(EIO);
+  expect(readFileSync(join(source, "new"), "latin1")).toBe("\0\0\0payload");
+});
+
+test("a WRITE that claims more than it carries writes nothing", () => {
+  kernel.init();
+  const fh = kernel.ask(request(35, 1n, fields(2, 0o644, 0, 0, "new"))).data.readBigUInt64LE(128);
+  expect(kernel.ask(request(16, 2n, fields(fh, 0n, 1_000_000, 0, 0n, 0, 0, Buffer.from("x")))).error).toBe(EIO);
+  expect(statSync(join(source, "new")).size).toBe(0);
+});
+
+test("READDIRPLUS gives each entry once, with attributes", () => {
+  mkdirSync(join(source, "sub"));
+  chmodSync(join(source, "sub"), 0o755);
+  kernel.init();
+  const fh = kernel.ask(request(27, 1n, fields(0, 0))).data.readBigUInt64LE(0);
+  const seen = new Map<string, number>();
+  for (let offset = 0n; ;) {
+    const { data } = kernel.ask(request(44, 1n, fields(fh, offset, 200, 0, 0n, 0, 0)));
+    if (data.length === 0) break;
+    for (let at = 0; at < data.length;) {
+      const length = data.readUInt32LE(at + 128 + 16);
+      seen.set(data.toString("latin1", at + 152, at + 152 + length), data.readUInt32LE(at + 100));
+      offset = data.readBigUInt64LE(at + 128 + 8);
+      at += (152 + length + 7) & ~7;
+    }
+  }
+  expect([...seen].sort(([a], [b]) => (a < b ? -1 : 1))).toEqual([
+    [".", 0],
+    ["..", 0],
+    ["file", 0o100640],
+    ["sub", 0o040755],
+  ]);
+});
+
+test("FORGET, BATCH_FORGET and INTERRUPT have no reply", () => {
+  kernel.init();
+  kernel.ask(request(1, 1n, fields("file")));
+  for (const bytes of [request(2, 2n, fields(1n)), request(42, 0n, fields(5, 0, 2n, 1n)), request(36, 0n, fields(4n))]) {
+    expect(kernel.step(bytes)).toBe(STEP.handled);
+    expect(kernel.reply()).toBeUndefined();
+  }
+  expect(kernel.session.fs.nodes.count).toBe(1);
+});
+
+test("refused and unknown opcodes say so", () => {
+  kernel.init();
+  expect(kernel.ask(request(opcode("GETLK"), 1n, Buffer.alloc(48))).error).toBe(ENOSYS);
+  expect(kernel.ask(request(opcode("IOCTL"), 1n, Buffer.alloc(32))).error).toBe(ENOTTY);
+  expect(kernel.ask(request(4711, 1n)).error).toBe(ENOSYS);
+});
+
+test("a handler that throws costs that request only", () => {
+  kernel.init();
+  const { fs } = kernel.session;
+  const statFd = fs.statFd.bind(fs);
+  fs.statFd = () => {
+    throw new Error("planted");
+  };
+  expect(kernel.ask(request(3, 1n, fields(0, 0, 0n))).error).toBe(EIO);
+  expect(kernel.log.join()).toMatch(/GETATTR failed: Error: planted\n +at/);
+  fs.statFd = statFd;
+  expect(kernel.ask(request(3, 1n, fields(0, 0, 0n))).error).toBe(0);
+});
+
+test("a redelivered request is done once and refused when it comes again", () => {
+  kernel.init();
+  const bytes = request(3, 1n, fields(0, 0, 0n), (1n << 63n) | 12n);
+  expect(kernel.ask(bytes).error).toBe(0);
+  expect(kernel.ask(bytes).error).toBe(EIO);
+});
+
+test("trace prints one line for the request and one for the reply", () => {
+  const traced = new FakeKernel(source, { trace: true });
+  traced.init();
+  traced.log.length = 0;
+  traced.ask(request(1, 1n, fields("file"), 1234n));
+  traced.ask(request(1, 1n, Buffer.from("x\x1b[31m\0"), 1236n));
+  expect(traced.log[0]).toMatch(/^rx 1234: LOOKUP n1 "file" by \d+:\d+ pid \d+$/);
+  expect(traced.log[1]).toBe("tx 1234: OK n2 g1");
+  expect(traced.log[2]).toContain(String.raw`"x\x1b[31m"`);
+  traced.close();
+});
+
+test("bytes that are no request end the session with a reason", () => {
+  kernel.init();
+  expect(kernel.step(Buffer.alloc(10))).toBe(STEP.ended);
+  expect(kernel.session.failure).toMatch(/malformed request of 10 bytes/);
+});
+
+test("fuzz: requests of every opcode with any body are answered, and the storage's outside stays untouched", () => {
+  kernel.init();
+  const name = fc.oneof(fc.constantFrom("file", "..", ".", "a", "x/../../y", ""), fc.string({ maxLength: 300 }));
+  const number = fc.oneof(fc.constantFrom(0n, 1n, 2n, 3n, (1n << 63n) - 1n, (1n << 64n) - 1n), fc.bigInt(0n, (1n << 64n) - 1n));
+  const body = fc.oneof(
+    fc.uint8Array({ maxLength: 300 }),
+    fc.tuple(fc.array(number, { maxLength: 10 }), fc.array(name, { maxLength: 2 })).map(([longs, names]) => fields(...longs, ...names)),
+  );
+  const nodeid = fc.oneof(fc.constantFrom(1n, 2n, 3n), number);
+  // SYNCFS on tmpfs and INIT are fine too: everything but a request for gigabytes of a shared /dev/shm.
+  const opcodes = OPS.map((op) => op.opcode).filter((op) => ![opcode("FALLOCATE"), opcode("WRITE")].includes(op));
+  const check = (op: number, node: bigint, bytes: Uint8Array, extensions: number): void => {
+    const message = request(op, node, bytes);
+    message.writeUInt16LE(extensions & 0xffff, 36);
+    expect(kernel.step(message)).toBe(STEP.handled);
+    const row = OPS.find((each) => each.opcode === op);
+    expect(kernel.reply() !== undefined).toBe(row?.reply !== false);
+  };
+  const extension = fc.oneof(fc.constant(0), fc.constant(0), fc.integer({ min: 0, max: 0xffff }));
+  fc.assert(fc.property(fc.constantFrom(...opcodes), nodeid, body, extension, check), { numRuns: 20_000, interruptAfterTimeLimit: 4000 });
+  expect(kernel.ask(request(17, 1n)).error).toBe(0);
+  expect([ENOENT, 0]).toContain(kernel.ask(request(10, 1n, fields("file"))).error);
+});
