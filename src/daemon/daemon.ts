@@ -194,6 +194,7 @@ export class Daemon {
   }
 
   async #reconcile(): Promise<Outcome> {
+    if (this.#desired?.mounts.some((spec) => spec.method === "fuse") === true) this.#server.warm();
     const failed = new Set<string>();
     let plan = await this.#plan();
     // A mount that goes may hide what the next plan has to see; one that does not go must not be waited for.

@@ -86,6 +86,12 @@ export class ServerProcess {
     return this.#held.get(mountpoint)?.engine;
   }
 
+  /** Starts the server ahead of its first mount, so that its start and the daemon's looking around overlap. */
+  warm(): void {
+    // A failure is met again, and reported, by the first mount.
+    this.#start().catch(() => {});
+  }
+
   /**
    * Has `spec` served. `device` is the mounted descriptor (owned from here on), undefined for an engine that mounts by itself.
    * Rejects with the engine's reason.

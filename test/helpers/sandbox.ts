@@ -9,7 +9,8 @@ import { readMountinfo, type MountInfo } from "../../src/sys/mountinfo.ts";
 import { deadline, kernelStacks, until } from "./deadline.ts";
 import { removeTree, tempDirectory } from "./temp.ts";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
+/** The checkout, whether this runs from its sources or compiled for a benchmark. */
+const ROOT = checkoutAbove(dirname(fileURLToPath(import.meta.url)));
 const RUN_MS = 60_000;
 
 export interface Ran {
@@ -24,6 +25,10 @@ export interface SandboxOptions {
   /** Further options of the home's tmpfs. */
   readonly homeOptions?: string;
   readonly env?: Readonly<Record<string, string>>;
+}
+
+function checkoutAbove(path: string): string {
+  return existsSync(join(path, "package.json")) ? path : checkoutAbove(dirname(path));
 }
 
 let users = 0;
