@@ -40,7 +40,14 @@ let nextLane = 0;
 let lanesAsked = false;
 
 const tell = (message: FromThread): void => parentPort?.postMessage(message);
-const log = (message: string): void => void writeSync(2, `${message}\n`);
+// A reader of the log that is slow (EAGAIN: the pipe may be non-blocking) or gone must not end a mount: the line is lost instead.
+const log = (message: string): void => {
+  try {
+    writeSync(2, `${message}\n`);
+  } catch {
+    // Nowhere to say it.
+  }
+};
 
 function watch(operation: number, fd: number, id: number): void {
   mem.setWord(EVENTS_AT, EPOLLIN);

@@ -3,6 +3,7 @@
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_ACCMODE, O_CLOEXEC, O_NONBLOCK, O_RDONLY, O_WRONLY } from "../../sys/constants.ts";
 import { UTIME_NOW, UTIME_OMIT } from "../../sys/constants.ts";
 import { settled } from "../../sys/call.ts";
+import { ERRNO } from "../../sys/errno.ts";
 import { hot } from "../../sys/hot.ts";
 import * as abi from "../abi/constants.ts";
 import { fuse_attr_out, fuse_getattr_in, fuse_setattr_in, fuse_statfs_out, fuse_statx_in, fuse_statx_out } from "../abi/structs.ts";
@@ -10,6 +11,9 @@ import { EMPTY_AT, IN, OUT, STATFS_AT, TIMES_AT } from "../codec/memory.ts";
 import { putAttrOut, putStatfs, putStatx } from "../codec/reply.ts";
 import type { Passthrough } from "./passthrough.ts";
 
+const { ESTALE } = ERRNO;
+/** What fuse_flush_times sends. */
+const WRITTEN_BACK = abi.FATTR_MTIME | abi.FATTR_CTIME;
 const NONE = 0xffffffff;
 
 function statByHandleOrNode(fs: Passthrough, flags: number, fhAt: number): number {
@@ -39,6 +43,7 @@ export function setattr(fs: Passthrough): number {
   const valid = mem.word(IN + fuse_setattr_in.valid);
   const fh = (valid & abi.FATTR_FH) === 0 ? 0 : mem.long(IN + fuse_setattr_in.fh);
   const fd = fh === 0 || !fs.handles.has(fh) ? fs.borrow(req.nodeid) : fs.handleFd(fh);
+  if (fd === -ESTALE && (valid & ~WRITTEN_BACK) === 0 && fs.nodes.isDetached(req.nodeid)) return forgotten(fs);
   if (fd < 0) return fd;
   let result = 0;
   if ((valid & abi.FATTR_MODE) !== 0) {
@@ -51,6 +56,13 @@ export function setattr(fs: Passthrough): number {
   fs.giveBack();
   if (result < 0) return result;
   putAttrOut(mem, OUT, fs.behaviour.timeout);
+  return fuse_attr_out.SIZE;
+}
+
+// The kernel writes the times of a file back when it drops it from its cache. If the file was unlinked and closed meanwhile there is
+// nothing left to date, and an error would count as lost data: syncfs(2) would report it.
+function forgotten(fs: Passthrough): number {
+  fs.mem.clear(OUT, fuse_attr_out.SIZE);
   return fuse_attr_out.SIZE;
 }
 

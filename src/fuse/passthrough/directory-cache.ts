@@ -1,4 +1,4 @@
-// O_PATH descriptors of known directories: a bounded set, thrown out by second chance. What was used by the request in hand is never
+// O_PATH descriptors of known directories, and of files that a rename replaced while somebody may still open them: a bounded set, thrown out by second chance. What was used by the request in hand is never
 // thrown out (`hold`), so a rename has both its directories however small the cache is.
 import { hot } from "../../sys/hot.ts";
 

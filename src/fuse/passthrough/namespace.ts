@@ -1,6 +1,15 @@
 // Making, removing and renaming names. Creation acts as the caller under the caller's umask. What a removal or a replacing rename
 // deletes is found first, so that its node leaves the index before the storage can give its inode number to another file.
-import { AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, RENAME_EXCHANGE, RENAME_WHITEOUT } from "../../sys/constants.ts";
+import {
+  AT_FDCWD,
+  AT_REMOVEDIR,
+  AT_SYMLINK_FOLLOW,
+  O_CLOEXEC,
+  O_NOFOLLOW,
+  O_PATH,
+  RENAME_EXCHANGE,
+  RENAME_WHITEOUT,
+} from "../../sys/constants.ts";
 import { settled } from "../../sys/call.ts";
 import { ERRNO } from "../../sys/errno.ts";
 import { hot } from "../../sys/hot.ts";
@@ -105,6 +114,16 @@ export const rename = (fs: Passthrough): number => move(fs, fs.mem.long(IN + s.f
 export const rename2 = (fs: Passthrough): number =>
   move(fs, fs.mem.long(IN + s.fuse_rename2_in.newdir), fs.mem.word(IN + s.fuse_rename2_in.flags));
 
+/**
+ * An O_PATH descriptor of a file that a rename is about to delete, or -1. An open that looked the name up just before comes right after,
+ * and must find the old file: ESTALE would make the kernel try again once, which is not enough where a file is replaced all the time.
+ * Given up with the node, or when others need the room.
+ */
+function keepReplaced(fs: Passthrough, { nodeid, last }: Victim, dirfd: number, name: number, flags: number): number {
+  if (nodeid === 0 || !last || flags !== 0 || fs.nodes.isDirectory(nodeid)) return -1;
+  return settled(hot.openat(dirfd, fs.mem.address + name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0));
+}
+
 function move(fs: Passthrough, newdir: number, flags: number): number {
   const { mem, nodes } = fs;
   const { nodeid, name0, name1 } = fs.req;
@@ -115,12 +134,16 @@ function move(fs: Passthrough, newdir: number, flags: number): number {
   if (from < 0 || to < 0 || length0 < 0 || length1 < 0) return Math.min(from, to, length0, length1);
   const moved = victim(fs, from, name0);
   const replaced = victim(fs, to, name1);
+  const kept = keepReplaced(fs, replaced, to, name1, flags);
   // A whiteout is a file made by the caller; all else the kernel has permitted already.
   if ((flags & RENAME_WHITEOUT) !== 0) fs.creds.become(fs.req);
   const result = settled(hot.renameat2(from, mem.address + name0, to, mem.address + name1, flags));
   fs.creds.restore();
-  if (result < 0) return result;
-  if (moved.nodeid === replaced.nodeid && moved.nodeid !== 0) return 0; // two names of one file: rename(2) does nothing
+  if (result < 0 || (moved.nodeid === replaced.nodeid && moved.nodeid !== 0)) {
+    if (kept >= 0) hot.close(kept);
+    return result; // 0 for two names of one file: rename(2) does nothing
+  }
+  if (kept >= 0) fs.dirs.put(replaced.nodeid, kept);
   if ((flags & RENAME_EXCHANGE) !== 0) {
     if (replaced.nodeid !== 0) nodes.removeName(replaced.nodeid, newdir, mem.bytes, name1, length1);
     if (replaced.nodeid !== 0) nodes.addName(replaced.nodeid, nodeid, mem.bytes, name0, length0);

@@ -243,7 +243,8 @@ export class Passthrough {
       hot.close(fd);
     }
     const open = this.#anyHandle(nodeid);
-    return open >= 0 ? settled(hot.openat(AT_FDCWD, this.procPath(open), flags | O_CLOEXEC, 0)) : failure;
+    const kept = open >= 0 ? open : this.dirs.get(nodeid); // of a file that a rename replaced
+    return kept >= 0 ? settled(hot.openat(AT_FDCWD, this.procPath(kept), flags | O_CLOEXEC, 0)) : failure;
   }
 
   /** Set by `borrow` to the descriptor that `giveBack` must close. */
