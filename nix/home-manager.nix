@@ -52,73 +52,12 @@ let
 
   exe = lib.getExe cfg.package;
 
-  run = command: persist.shellWords ([ exe ] ++ command);
-  withConfig = command: run (command ++ [ "--config" "${cfg.configFile}" ]);
-
-  # Home Manager's PATH holds nothing of the system, and a boot sets no XDG_RUNTIME_DIR.
-  runtimeDirectory = "\${XDG_RUNTIME_DIR:-/run/user/$UID}";
-  systemctl = "env XDG_RUNTIME_DIR=\"${runtimeDirectory}\" ${persist.shellWords [ config.systemd.user.systemctlPath ]} --user";
-
-  # Mounted before anything looks at the home, so that what Home Manager finds and writes is what lies in storage. A running daemon
-  # takes the new configuration over at once and is not restarted. Without one (the boot of NixOS before login, the first switch)
-  # everything is mounted for the length of this activation only: what an activation leaves running belongs to the cgroup of
-  # Home Manager's system service and would be killed with it.
-  mountStep = ''
-    function hmpersistRelease() {
-      if [[ -v hmpersistTemporary ]]; then
-        unset hmpersistTemporary
-        ${run [ "unmount" "--lazy" ]} || true
-      fi
-    }
-
-    if [[ -v DRY_RUN ]]; then
-      echo "hmpersist: a live run would mount and link before the files are checked:"
-      ${withConfig [ "plan" ]} || true
-    else
-      hmpersistStatus=0
-      ${withConfig [ "apply" ]} || hmpersistStatus=$?
-      if (( hmpersistStatus == 5 )); then
-        hmpersistStatus=0
-        eval "hmpersistTrap=($(trap -p EXIT))"
-        hmpersistTemporary=1
-        trap 'hmpersistRelease; eval "''${hmpersistTrap[2]:-}"' EXIT
-        ${withConfig [ "mount" ]} || hmpersistStatus=$?
-      fi
-      if (( hmpersistStatus != 0 )); then
-        echo "hmpersist: not everything is in place (exit code $hmpersistStatus), see above and 'hmpersist status'" >&2
-      fi
-      unset hmpersistStatus
-    fi
-  '';
-
-  # Hands over to the user manager, if there is one; otherwise the mounts stay until this activation ends.
-  handOverStep = ''
-    if [[ ! -v DRY_RUN && -S "${runtimeDirectory}/systemd/private" ]]; then
-      hmpersistRelease
-    fi
-  '';
-
-  startStep = ''
-    if [[ -S "${runtimeDirectory}/systemd/private" ]]; then
-      $DRY_RUN_CMD ${systemctl} start hmpersist.service \
-        || echo "hmpersist: hmpersist.service did not start, see 'systemctl --user status hmpersist'" >&2
-    fi
-  '';
-
-  bootstrapStep = ''
-    $DRY_RUN_CMD install -D -m 0600 ${
-      persist.shellWords [
-        "${cfg.configFile}"
-        "${toString cfg.bootstrapConfig}.new"
-      ]
-    }
-    $DRY_RUN_CMD mv -f ${
-      persist.shellWords [
-        "${toString cfg.bootstrapConfig}.new"
-        (toString cfg.bootstrapConfig)
-      ]
-    }
-  '';
+  steps = persist.activation {
+    execute = exe;
+    config = "${cfg.configFile}";
+    systemctl = config.systemd.user.systemctlPath;
+    bootstrap = toString cfg.bootstrapConfig;
+  };
 in
 {
   meta.maintainers = [ ];
@@ -217,11 +156,11 @@ in
     home.packages = [ cfg.package ];
 
     home.activation = {
-      hmpersistMount = lib.hm.dag.entryBefore [ "checkLinkTargets" ] mountStep;
-      hmpersistHandOver = lib.hm.dag.entryBetween [ "reloadSystemd" ] [ "linkGeneration" ] handOverStep;
-      hmpersistStart = lib.hm.dag.entryAfter [ "reloadSystemd" ] startStep;
+      hmpersistMount = lib.hm.dag.entryBefore [ "checkLinkTargets" ] steps.mount;
+      hmpersistHandOver = lib.hm.dag.entryBetween [ "reloadSystemd" ] [ "linkGeneration" ] steps.handOver;
+      hmpersistStart = lib.hm.dag.entryAfter [ "reloadSystemd" ] steps.start;
       hmpersistBootstrap = mkIf (cfg.bootstrapConfig != null) (
-        lib.hm.dag.entryAfter [ "writeBoundary" ] bootstrapStep
+        lib.hm.dag.entryAfter [ "writeBoundary" ] steps.bootstrap
       );
     };
 

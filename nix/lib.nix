@@ -508,9 +508,99 @@ let
       };
       Install.WantedBy = [ "paths.target" ];
     };
+  /*
+    Home Manager's activation, as shell. Home Manager's PATH holds nothing of the system, and a boot sets no XDG_RUNTIME_DIR.
+
+    mount: before anything looks at the home, so that what Home Manager finds and writes is what lies in storage. A running daemon
+    takes the new configuration over at once and is not restarted. Without one (exit code 5: the boot of NixOS before login, the
+    first switch) everything is mounted for the length of this activation only: what an activation leaves running belongs to the
+    cgroup of Home Manager's system service and would be killed with it.
+    handOver: to the user manager, if there is one; otherwise the mounts stay until the activation ends.
+    bootstrap: where to put a copy of the configuration.
+  */
+  activation =
+    {
+      execute,
+      config,
+      systemctl,
+      bootstrap,
+    }:
+    let
+      run = command: shellWords ([ execute ] ++ command);
+      withConfig =
+        command:
+        run (
+          command
+          ++ [
+            "--config"
+            config
+          ]
+        );
+      runtimeDirectory = "\${XDG_RUNTIME_DIR:-/run/user/$UID}";
+      new = bootstrap + ".new";
+    in
+    {
+      mount = ''
+        function hmpersistRelease() {
+          if [[ -v hmpersistTemporary ]]; then
+            unset hmpersistTemporary
+            ${run [ "unmount" "--lazy" ]} >/dev/null || true
+          fi
+        }
+
+        if [[ -v DRY_RUN ]]; then
+          echo "hmpersist: a live run would mount and link before the files are checked:"
+          ${withConfig [ "plan" ]} || true
+        else
+          hmpersistStatus=0
+          ${withConfig [ "apply" ]} || hmpersistStatus=$?
+          if (( hmpersistStatus == 5 )); then
+            hmpersistStatus=0
+            eval "hmpersistTrap=($(trap -p EXIT))"
+            hmpersistTemporary=1
+            trap 'hmpersistRelease; eval "''${hmpersistTrap[2]:-}"' EXIT
+            ${withConfig [ "mount" ]} || hmpersistStatus=$?
+          fi
+          if (( hmpersistStatus != 0 )); then
+            echo "hmpersist: not everything is in place (exit code $hmpersistStatus), see above and 'hmpersist status'" >&2
+          fi
+          unset hmpersistStatus
+        fi
+      '';
+
+      handOver = ''
+        if [[ ! -v DRY_RUN && -S "${runtimeDirectory}/systemd/private" ]]; then
+          hmpersistRelease
+        fi
+      '';
+
+      start = ''
+        if [[ -S "${runtimeDirectory}/systemd/private" ]]; then
+          $DRY_RUN_CMD env XDG_RUNTIME_DIR="${runtimeDirectory}" ${shellWords [ systemctl ]} --user start hmpersist.service \
+            || echo "hmpersist: hmpersist.service did not start, see 'systemctl --user status hmpersist'" >&2
+        fi
+      '';
+
+      bootstrap = ''
+        $DRY_RUN_CMD install -D -m 0600 ${
+          shellWords [
+            config
+            new
+          ]
+        }
+        $DRY_RUN_CMD mv -f ${
+          shellWords [
+            new
+            bootstrap
+          ]
+        }
+      '';
+    };
+
 in
 {
   inherit
+    activation
     splitPath
     normalise
     isBelow

@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# Boot with linger: ready in time, reload, crash, restart, stop, Home Manager's steps. Titles are listed in systemd.test.ts.
+. /guest/common.sh
+home=/home/jane
+
+until_true control jane is-active -q default.target
+check "the service is active" control jane is-active hmpersist.service
+check "directories are mounted and the file is linked" same "$(as jane cat $home/Documents/letter $home/.screenrc)" $'a letter\na setting'
+check "it was ready before basic.target" test "$(property jane ActiveEnterTimestampMonotonic)" -le "$(property jane ActiveEnterTimestampMonotonic basic.target)"
+check "a program of the session found its files" same "$(cat /run/user/4242/probe)" $'a letter\na setting'
+check "systemd found no ordering cycle" test -z "$(journalctl -b --no-pager -g 'ordering cycle' -q)"
+check "STATUS tells what is in place" contains "$(property jane StatusText)" "2 mounted, 1 linked"
+check "the soft limit of open files is raised" test "$(awk '/open files/{print $4}' "/proc/$(property jane MainPID)/limits")" -gt 4096
+
+# A file held open on a mount that no change touches: what is written to the pipe goes into it, line by line.
+mkfifo /run/writer
+as jane bash -c "exec 9>>$home/Documents/open; while read -r line; do echo \"\$line\" >&9 || exit 1; done" </run/writer &
+exec 8>/run/writer
+write() {
+  echo "$1" >&8
+  until_true grep -qx "$1" /persist/home/jane/Documents/open
+}
+check "a file opened before is written" write one
+documents=$(mount_id $home/Documents)
+pid=$(property jane MainPID)
+
+sed -i 's/"Music"/"Pictures"/' /persist/hmpersist/jane.json
+check "reload takes a new configuration" control jane reload hmpersist.service
+check "reload mounts what is new" mounted $home/Pictures
+check "reload unmounts what is gone" unmounted $home/Music
+check "reload leaves the other mount alone" same "$(mount_id $home/Documents)" "$documents"
+check "reload keeps the daemon" same "$(property jane MainPID)" "$pid"
+check "a file open over a reload is written" write two
+
+cp /persist/hmpersist/jane.json /persist/hmpersist/jane.json.good
+echo '{ "persistence": { "relative": {} } }' >/persist/hmpersist/jane.json
+check "reload of a bad configuration says so" bash -c "! $(declare -f as control); ! control jane reload hmpersist.service"
+check "a bad configuration changes no mount" same "$(mount_id $home/Documents)" "$documents"
+check "the service goes on" control jane is-active hmpersist.service
+mv /persist/hmpersist/jane.json.good /persist/hmpersist/jane.json
+check "and takes the next good one" control jane reload hmpersist.service
+
+kill -9 "$pid"
+check "a killed daemon is started again" until_true bash -c "$(declare -f as control property); [ \"\$(property jane NRestarts)\" = 1 ] && control jane is-active -q hmpersist.service"
+check "its mounts are the same" same "$(mount_id $home/Documents)" "$documents"
+check "they answer" same "$(as jane cat $home/Documents/letter)" "a letter"
+check "a file open over the crash is written" write three
+
+check "restart" control jane restart hmpersist.service
+check "a restart keeps the mounts" same "$(mount_id $home/Documents)" "$documents"
+check "a file open over a restart is written" write four
+exec 8>&-
+
+check "stop" control jane stop hmpersist.service
+check "stop unmounts everything" test -z "$(findmnt -rn -t fuse.hmpersist)"
+check "a stopped service left the mountpoints empty" test -z "$(ls -A $home/Documents $home/Pictures | grep -v :)"
+
+# Home Manager's activation, its steps as nix/lib.nix writes them.
+activate() { # [VARIABLE=VALUE...] -- a write of Home Manager's own goes between the steps
+  as jane env "$@" bash -eu -c '
+    DRY_RUN_CMD=
+    if [[ -v DRY_RUN ]]; then DRY_RUN_CMD=echo; fi
+    trap "echo the trap of Home Manager" EXIT
+    . /out/steps/mount.sh
+    [[ -v DRY_RUN ]] || echo managed >~/Documents/managed
+    . /out/steps/handOver.sh
+    . /out/steps/start.sh'
+}
+if [ -d /out/steps ]; then
+  out=$(activate DRY_RUN=1)
+  check "a dry run says what would happen" contains "$out" "would"
+  check "a dry run changes nothing" test -z "$(findmnt -rn -t fuse.hmpersist)$(ls /persist/home/jane/Documents/managed 2>/dev/null)"
+  out=$(activate XDG_RUNTIME_DIR=/run/user/4242 2>&1)
+  check "an activation without a daemon mounts for its writes" same "$(cat /persist/home/jane/Documents/managed)" managed
+  check "it hands over to the service" control jane is-active hmpersist.service
+  check "it keeps Home Manager's trap" contains "$out" "the trap of Home Manager"
+  documents=$(mount_id $home/Documents)
+  pid=$(property jane MainPID)
+  rm /persist/home/jane/Documents/managed
+  sed -i 's/"Pictures"/"Music"/' /persist/hmpersist/jane.json
+  check "an activation with a daemon" activate A=1
+  check "it writes into storage" same "$(cat /persist/home/jane/Documents/managed)" managed
+  check "it applies the difference" mounted $home/Music
+  check "it keeps daemon and mounts" same "$(property jane MainPID) $(mount_id $home/Documents)" "$pid $documents"
+  control jane stop hmpersist.service
+  # As on NixOS at boot: no user manager to hand over to.
+  out=$(activate XDG_RUNTIME_DIR=/run/user/nobody 2>&1)
+  check "an activation before any login leaves nothing mounted" test -z "$(findmnt -rn -t fuse.hmpersist)"
+  check "and nothing in its way" test -z "$(ls -A $home/Documents)"
+fi
+
+check "start" control jane start hmpersist.service
+check "start returns once all is mounted" same "$(as jane cat $home/Documents/letter)" "a letter"
+as jane bash -c "echo kept >$home/Documents/kept; mkdir -p $home/Music; echo lost >$home/lost"
+check "the user's manager stops" timeout 40 systemctl stop user@4242.service
+check "and leaves no mount" test -z "$(findmnt -rn -t fuse.hmpersist)"
