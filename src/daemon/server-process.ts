@@ -59,6 +59,7 @@ export class ServerProcess {
   #seq = 0;
   #failures = 0;
   #stopping = false;
+  #keepMounts = false;
   #startedAt = 0;
   restarts = 0;
 
@@ -162,6 +163,7 @@ export class ServerProcess {
   /** Ends the server. Mounts still there lose it, unless `keepMounts` leaves their descriptors to whoever else holds them. */
   async stop(keepMounts = false): Promise<void> {
     this.#stopping = true;
+    this.#keepMounts = keepMounts;
     const child = this.#child;
     if (child !== undefined) {
       const gone = once(child, "exit");
@@ -215,6 +217,8 @@ export class ServerProcess {
         this.#settle(message.mountpoint, new Error(message.reason));
         break;
       case "ended":
+        // A server that quits says so for each of its mounts, which go on with the next one.
+        if (this.#keepMounts) break;
         this.#release(message.mountpoint);
         this.#events.ended(message.mountpoint, message.reason);
         break;

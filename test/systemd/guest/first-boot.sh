@@ -76,15 +76,18 @@ if [ -d /out/steps ]; then
   check "it keeps Home Manager's trap" contains "$out" "the trap of Home Manager"
   documents=$(mount_id $home/Documents)
   pid=$(property jane MainPID)
-  rm /persist/home/jane/Documents/managed
+  rm -f /persist/home/jane/Documents/managed
   sed -i 's/"Pictures"/"Music"/' /persist/hmpersist/jane.json
   check "an activation with a daemon" activate A=1
   check "it writes into storage" same "$(cat /persist/home/jane/Documents/managed)" managed
   check "it applies the difference" mounted $home/Music
   check "it keeps daemon and mounts" same "$(property jane MainPID) $(mount_id $home/Documents)" "$pid $documents"
   control jane stop hmpersist.service
+  rm -f /persist/home/jane/Documents/managed
   # As on NixOS at boot: no user manager to hand over to.
-  out=$(activate XDG_RUNTIME_DIR=/run/user/nobody 2>&1)
+  install -d -o jane -g jane -m 700 /run/nobody
+  out=$(activate XDG_RUNTIME_DIR=/run/nobody 2>&1)
+  check "an activation before any login mounts for its writes" same "$(cat /persist/home/jane/Documents/managed)" managed
   check "an activation before any login leaves nothing mounted" test -z "$(findmnt -rn -t fuse.hmpersist)"
   check "and nothing in its way" test -z "$(ls -A $home/Documents)"
 fi
