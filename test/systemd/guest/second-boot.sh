@@ -16,9 +16,9 @@ loginctl enable-linger bob
 until_true control bob is-active -q default.target
 check "the service stays up" control bob is-active hmpersist.service
 check "STATUS says what is wrong" contains "$(property bob StatusText)" "configuration"
-check "the journal says what is wrong" contains "$(journalctl -b --no-pager -o cat _UID=4243)" '../jane'
+check "the journal says what is wrong" contains "$(journalctl -b --no-pager -o cat _UID=4243)" 'leads out of the storage'
 report=$(hmpersist bob status --json)
-check "status says what is wrong" contains "$report" '../jane'
+check "status says what is wrong" contains "$report" 'leads out of the storage'
 check "status says degraded" contains "$report" '"state":"degraded"'
 sed -i 's,"../jane","Documents",' /persist/hmpersist/bob.json
 check "the corrected configuration is taken" control bob reload hmpersist.service
