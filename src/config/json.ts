@@ -36,6 +36,7 @@ const WORDS: readonly (readonly [string, unknown])[] = [
 class Reader {
   readonly #text: string;
   #at: number;
+  #comma = 0;
 
   constructor(text: string) {
     this.#text = text;
@@ -72,7 +73,8 @@ class Reader {
       return object;
     }
     for (;;) {
-      if (this.#peek() !== '"') this.#fail(this.#peek() === "}" ? "a comma before the closing brace" : "expected a key in double quotes");
+      if (this.#peek() === "}") this.#fail("a comma before the closing brace", this.#comma);
+      if (this.#peek() !== '"') this.#fail("expected a key in double quotes");
       const start = this.#at;
       const key = this.#string();
       if (key in object) this.#fail(`the key ${JSON.stringify(key)} is there twice`, start);
@@ -91,7 +93,7 @@ class Reader {
       return array;
     }
     for (;;) {
-      if (this.#peek() === "]") this.#fail("a comma before the closing bracket");
+      if (this.#peek() === "]") this.#fail("a comma before the closing bracket", this.#comma);
       array.push(this.value(depth + 1));
       if (this.#closes("]")) return array;
     }
@@ -101,6 +103,7 @@ class Reader {
   #closes(end: string): boolean {
     const next = this.#peek();
     if (next !== "," && next !== end) this.#fail(`expected "," or "${end}"`);
+    this.#comma = this.#at;
     this.#at += 1;
     return next === end;
   }

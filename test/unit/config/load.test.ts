@@ -275,7 +275,7 @@ test("all problems are told at once, whatever their kind", () => {
 });
 
 test.each([
-  ['{"home": "/h",}', "c.json:1:15: a comma before the closing brace"],
+  ['{"home": "/h",}', "c.json:1:14: a comma before the closing brace"],
   ["{\n  \"home\": 'x'\n}", "c.json:2:11: expected a value"],
   ['{"home": "/h"', 'c.json:1:14: expected "," or "}", found the end of the file'],
   ['{"a": 1, "a": 2}', 'c.json:1:10: the key "a" is there twice'],
