@@ -20,7 +20,6 @@
         hideMount = false;
         allowTrash = false;
         user = "jane";
-        group = "users";
       }
       {
         directory = "old-word";

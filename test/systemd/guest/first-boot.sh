@@ -62,6 +62,7 @@ activate() { # [VARIABLE=VALUE...] -- a write of Home Manager's own goes between
     if [[ -v DRY_RUN ]]; then DRY_RUN_CMD=echo; fi
     trap "echo the trap of Home Manager" EXIT
     . /out/steps/mount.sh
+    [[ -v DRY_RUN ]] || echo "seen: $(cat ~/Documents/letter)"
     [[ -v DRY_RUN ]] || echo managed >~/Documents/managed
     . /out/steps/handOver.sh
     . /out/steps/start.sh'
@@ -72,6 +73,7 @@ if [ -d /out/steps ]; then
   check "a dry run changes nothing" test -z "$(findmnt -rn -t fuse.hmpersist)$(ls /persist/home/jane/Documents/managed 2>/dev/null)"
   out=$(activate XDG_RUNTIME_DIR=/run/user/4242 2>&1)
   check "an activation without a daemon mounts for its writes" same "$(cat /persist/home/jane/Documents/managed)" managed
+  check "what lies in storage is seen before the files are checked" contains "$out" "seen: a letter"
   check "it hands over to the service" control jane is-active hmpersist.service
   check "it keeps Home Manager's trap" contains "$out" "the trap of Home Manager"
   documents=$(mount_id $home/Documents)
@@ -82,6 +84,16 @@ if [ -d /out/steps ]; then
   check "it writes into storage" same "$(cat /persist/home/jane/Documents/managed)" managed
   check "it applies the difference" mounted $home/Music
   check "it keeps daemon and mounts" same "$(property jane MainPID) $(mount_id $home/Documents)" "$pid $documents"
+  check "a second activation" activate A=1
+  check "it changes nothing" same "$(property jane MainPID) $(mount_id $home/Documents)" "$pid $documents"
+  as jane mkdir -p $home/Pictures/of-her-own
+  sed -i 's/"Music"/"Music", "Pictures"/' /persist/hmpersist/jane.json
+  out=$(activate A=1 2>&1 || echo aborted)
+  check "a refused entry is printed" contains "$out" "not empty"
+  check "it does not abort the activation" bash -c '! grep -q aborted <<<"$0"' "$out"
+  check "status has it" contains "$(hmpersist jane status --json)" "not empty"
+  check "the others stay in place" mounted $home/Music
+  sed -i 's/"Music", "Pictures"/"Music"/' /persist/hmpersist/jane.json
   control jane stop hmpersist.service
   rm -f /persist/home/jane/Documents/managed
   # As on NixOS at boot: no user manager to hand over to.
