@@ -8,6 +8,7 @@ import { hot } from "../sys/hot.ts";
 import { EVENTS_AT, Memory } from "./codec/memory.ts";
 import { COUNTER, type FromThread, type LaneRequest, type ThreadData, type ToThread } from "./messages.ts";
 import { leaveSharedFsStruct } from "./passthrough/credentials.ts";
+import { Patience } from "./patience.ts";
 import { Session, STEP } from "./session.ts";
 
 const EPOLL_CTL_ADD = 1;
@@ -23,6 +24,7 @@ const CONTROL = 0;
 const data = workerData as ThreadData;
 const mem = new Memory();
 const spinMs = data.spinUs / 1000;
+const patience = new Patience(spinMs > 0);
 const inflight = new Int32Array(data.inflight);
 
 interface Served {
@@ -122,6 +124,7 @@ function serve(served: Served): void {
     const found = session.step();
     if (found === STEP.handled) {
       handled += 1;
+      if (idleSince !== 0) patience.worked();
       idleSince = 0;
       count(served);
       continue;
@@ -131,10 +134,10 @@ function serve(served: Served): void {
       remove(served, session.failure);
       return;
     }
-    if (spinMs === 0) return;
+    if (!patience.spins()) return;
     const now = performance.now();
     if (idleSince === 0) idleSince = now;
-    else if (now - idleSince > spinMs) return;
+    else if (now - idleSince > spinMs) return patience.failed();
     // Another mount's request, or the main thread's word, is not kept waiting by a spin.
     if (mounts.size > 1 && hot.epoll_wait(epfd, mem.address + EVENTS_AT, 1, 0) > 0) return;
   }

@@ -1,0 +1,212 @@
+// The kernel engine on real mounts, made here by mount(2) and served by a process of its own that can be killed: the descriptors and the
+// memory of its tables stay here, as they stay with the daemon. Every look at a mount is by a further process, with a deadline.
+import { execFile, spawn, execFileSync, type ChildProcessWithoutNullStreams } from "node:child_process";
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { CacheMode } from "../../src/config/config.ts";
+import { call } from "../../src/sys/call.ts";
+import { MFD_CLOEXEC, MNT_DETACH } from "../../src/sys/constants.ts";
+import { libc } from "../../src/sys/libc.ts";
+import { mount, umount2 } from "../../src/sys/mount.ts";
+import { readMountinfo } from "../../src/sys/mountinfo.ts";
+import { cstr } from "../../src/sys/name.ts";
+import { deadline, kernelStacks, until } from "../helpers/deadline.ts";
+import { removeTree, SHM, tempDirectory } from "../helpers/temp.ts";
+
+const SERVER = fileURLToPath(new URL("../fixtures/serve-kernel.mjs", import.meta.url));
+const root = process.getuid?.() === 0 && existsSync("/dev/fuse");
+if (!root) process.stdout.write("test/mount/kernel-engine: skipped: needs root and /dev/fuse\n");
+const runs = test.skipIf(!root);
+
+interface Options {
+  readonly cache?: CacheMode;
+  readonly trace?: boolean;
+  readonly source?: string;
+}
+
+/** One mount, and the process that serves it now. */
+class Served {
+  readonly source: string;
+  readonly mountpoint: string;
+  readonly device = openSync("/dev/fuse", "r+");
+  readonly state = call("memfd_create", undefined, libc.memfd_create, cstr("tables"), MFD_CLOEXEC);
+  readonly #options: Options;
+  child: ChildProcessWithoutNullStreams | undefined;
+  log = "";
+  readonly messages: Record<string, unknown>[] = [];
+
+  constructor(base: string, name: string, options: Options) {
+    this.#options = options;
+    this.source = options.source ?? join(base, `${name}-source`);
+    this.mountpoint = join(base, `${name}-mnt`);
+    mkdirSync(this.source, { recursive: true });
+    mkdirSync(this.mountpoint);
+    const data = `fd=${this.device},rootmode=40000,user_id=0,group_id=0,default_permissions,allow_other`;
+    mount(this.source, this.mountpoint, "fuse.hmpersist", 6, data);
+  }
+
+  async start(resume = false): Promise<void> {
+    const { source, mountpoint } = this;
+    const spec = {
+      mountpoint,
+      source,
+      storage: source,
+      cache: this.#options.cache ?? "shared",
+      allowOther: true,
+      trace: this.#options.trace ?? false,
+    };
+    const list = JSON.stringify([{ spec, device: 3, state: 4, resume }]);
+    this.messages.length = 0;
+    const child = spawn(process.execPath, [SERVER, list], {
+      stdio: ["pipe", "pipe", "pipe", this.device, this.state],
+    }) as ChildProcessWithoutNullStreams;
+    this.child = child;
+    createInterface({ input: child.stdout }).on("line", (line) => this.messages.push(JSON.parse(line) as Record<string, unknown>));
+    child.stderr.on("data", (chunk: Buffer) => (this.log += chunk.toString()));
+    await this.hears("serving");
+  }
+
+  hears(key: string): Promise<Record<string, unknown>> {
+    const find = (): Record<string, unknown> | undefined => this.messages.find((message) => key in message);
+    return until(
+      `"${key}" of ${this.mountpoint}`,
+      20_000,
+      () => find() ?? false,
+      () => this.stacks(),
+    ) as Promise<Record<string, unknown>>;
+  }
+
+  stacks(): string {
+    return `${kernelStacks(this.child?.pid ?? 0)}\n${this.log}`;
+  }
+
+  async kill(): Promise<void> {
+    const { child } = this;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = new Promise((resolve) => child.once("exit", resolve));
+    child.kill("SIGKILL");
+    await deadline("death of the server", 20_000, gone);
+  }
+
+  async dispose(): Promise<void> {
+    const minor = readMountinfo()
+      .find((info) => info.mountpoint === this.mountpoint)
+      ?.device.split(":")[1];
+    if (minor !== undefined) umount2(this.mountpoint, MNT_DETACH);
+    await this.kill();
+    closeSync(this.device);
+    closeSync(this.state);
+  }
+}
+
+/** Runs a shell script in `directory`, in a process of its own; its output. */
+function shell(directory: string, script: string, ms = 30_000): Promise<string> {
+  const done = new Promise<string>((resolve, reject) => {
+    execFile("sh", ["-euc", `cd "$0"; ${script}`, directory], { timeout: ms, killSignal: "SIGKILL" }, (error, stdout, stderr) =>
+      error === null ? resolve(stdout) : reject(new Error(`${script}: ${error.message} ${stderr}`)),
+    );
+  });
+  return deadline(script, ms + 5000, done);
+}
+
+let base: string;
+const all: Served[] = [];
+async function serve(name: string, options: Options = {}): Promise<Served> {
+  const served = new Served(base, name, options);
+  all.push(served);
+  await served.start();
+  return served;
+}
+
+beforeEach(() => {
+  base = tempDirectory("kernel", { base: SHM });
+});
+afterEach(async () => {
+  for (const served of all.splice(0)) await served.dispose();
+  removeTree(base);
+});
+
+for (const cache of ["shared", "exclusive"] as const) {
+  runs(`${cache}: files, directories, links and renames arrive in the storage, and unmounting ends the server's part`, async () => {
+    const served = await serve("a", { cache });
+    await shell(
+      served.mountpoint,
+      "mkdir d; echo one > d/f; ln d/f hard; ln -s d/f soft; mv d e; echo two >> e/f; cat soft || true; cat hard",
+    );
+    expect(await shell(served.mountpoint, "cat hard; stat -c %h hard; readlink soft; ls")).toBe("one\ntwo\n2\nd/f\ne\nhard\nsoft\n");
+    umount2(served.mountpoint, 0);
+    expect(await served.hears("ended")).toEqual({ ended: [null] });
+    expect(readFileSync(join(served.source, "e/f"), "utf8")).toBe("one\ntwo\n");
+    expect(readdirSync(served.source).sort()).toEqual(["e", "hard", "soft"]);
+    expect(served.log).toBe("");
+  });
+}
+
+runs("trace prints a line for every request and reply", async () => {
+  const served = await serve("a", { trace: true });
+  await shell(served.mountpoint, "echo x > file; cat file");
+  expect(served.log).toMatch(/rx \d+: INIT n0 \{major=7 minor=\d+ /);
+  expect(served.log).toMatch(/rx (\d+): CREATE n1 \{flags=0x\w+ mode=0100\d+ .*\} "file" by 0:0 pid \d+\ntx \1: OK n2 g1 fh=1\n/);
+});
+
+runs("shared: what changes behind the mount's back is seen within the timeout, in open files too", async () => {
+  const served = await serve("a");
+  writeFileSync(join(served.source, "file"), "old");
+  writeFileSync(join(served.source, "gone"), "old");
+  const reading = shell(
+    served.mountpoint,
+    "exec 3< file; head -c 3 <&3; cat file gone > ../seen; sleep 3; cat /proc/self/fd/3; cat file; ls",
+  );
+  await until("the first look", 20_000, () => existsSync(join(base, "seen")) && readFileSync(join(base, "seen"), "utf8") === "oldold");
+  writeFileSync(join(served.source, "file"), "newer content");
+  renameSync(join(served.source, "gone"), join(served.source, "moved"));
+  expect(await reading).toBe("oldnewer contentnewer contentfile\nmoved\n");
+});
+
+runs(
+  "a server that is killed is followed by another: the same files, open handles and working directory, nothing for the callers to notice",
+  async () => {
+    const served = await serve("a");
+    const script =
+      "mkdir sub; cd sub; echo one > file; exec 3>> file; exec 4< file; touch ../ready; until [ -e ../go ]; do sleep 0.05; done; echo two >&3; cat <&4; stat -c %i file; pwd -P > /dev/null; mkdir deeper; ls";
+    const working = shell(served.mountpoint, script);
+    await until(
+      "the caller",
+      20_000,
+      () => existsSync(join(served.source, "ready")),
+      () => served.stacks(),
+    );
+    const before = execFileSync("stat", ["-c", "%i", join(served.source, "sub/file")], { encoding: "utf8" });
+    for (let round = 0; round < 3; round += 1) {
+      await served.kill();
+      await served.start(true);
+    }
+    writeFileSync(join(served.source, "go"), "");
+    expect(await working).toBe(`one\ntwo\n${before}deeper\nfile\n`);
+  },
+);
+
+runs("requests that wait while no server lives are answered by its successor", async () => {
+  const served = await serve("a");
+  await shell(served.mountpoint, "echo one > file");
+  await served.kill();
+  const waiting = shell(served.mountpoint, "echo two > second; cat file");
+  await served.start(true);
+  expect(await waiting).toBe("one\n");
+  expect(readFileSync(join(served.source, "second"), "utf8")).toBe("two\n");
+});
+
+runs("root serves others as themselves: owner, group, umask and set-group-id of what they create", async () => {
+  const served = await serve("a");
+  execFileSync("chmod", ["0777", served.source]);
+  execFileSync("sh", ["-c", "mkdir team; chgrp 4242 team; chmod 2777 team"], { cwd: served.source });
+  const as = (script: string): Promise<string> =>
+    shell(served.mountpoint, `setpriv --reuid=4711 --regid=4712 --groups=4242,4300 sh -c '${script}'`);
+  expect(await as("umask 027; mkdir d; echo x > d/f; ln -s f d/l; stat -c %u:%g:%a d d/f; stat -c %u d/l")).toBe(
+    "4711:4712:750\n4711:4712:640\n4711\n",
+  );
+  expect(await as("umask 002; echo x > team/f; mkdir team/d; stat -c %u:%g:%a team/f team/d")).toBe("4711:4242:664\n4711:4242:2775\n");
+});
