@@ -62,6 +62,18 @@ export function createProgram(): Command {
     .addHelpText("after", "\nExample:\n  hmpersist plan --config ~/persist.json")
     .action(async (options) => (await import("./commands/plan.ts")).plan(options));
 
+  common(program.command("adopt"))
+    .argument("<path...>", "directories or files of the home that the configuration lists")
+    .description("move existing data into storage without loss, and put the mount or link in its place")
+    .option("--home <dir>", "the home, if it is not $HOME")
+    .option("--dry-run", "print sizes and decisions, change nothing")
+    .addOption(
+      new Option("--merge <which>", "what wins where home and storage differ").choices(["keep-home", "keep-storage", "newest"] as const),
+    )
+    .option("--ignore-open-files", "go on although programs have files open for writing")
+    .addHelpText("after", "\nExamples:\n  hmpersist adopt --dry-run ~/.mozilla\n  hmpersist adopt --merge newest ~/.config/app")
+    .action(async (paths, options) => (await import("./commands/adopt.ts")).adopt(paths, options));
+
   common(program.command("status"))
     .description("show every mount and link with its state")
     .option("--watch", "refresh in place until interrupted")

@@ -9,6 +9,8 @@ const ACCESS_ACL = "system.posix_acl_access";
 /** Labels are the storage's policy, not the file's content. */
 const NOT_COPIED = new Set(["security.selinux", "security.ima", "security.evm", "security.apparmor"]);
 
+export const isCopied = (name: CName): boolean => !NOT_COPIED.has(text(name));
+
 /** Carries everything over to the open file `to`. Returns what the storage cannot hold, in words. */
 export function copyMetadata(from: number, stat: Stat, to: number): string[] {
   const lost = copyAttributes(from, stat, to);
@@ -25,7 +27,7 @@ export function copyAttributes(from: number, stat: Stat, to: number): string[] {
   // After chown, which clears set-uid; before the ACL, whose mask is the group's permission.
   chmodFd(to, stat.mode & 0o7777);
   for (const name of listXattrs(from)) {
-    if (NOT_COPIED.has(text(name))) continue;
+    if (!isCopied(name)) continue;
     const value = getXattr(from, name);
     if (value !== undefined && setXattr(to, name, value) < 0) lost.push(`attribute ${text(name)}`);
   }

@@ -12,3 +12,12 @@ export const swapName = (name: CName): CName => cstr(`${PRIVATE_PREFIX}swap-${di
 
 /** In storage, beside the file: a copy that is not complete yet. Never worth keeping. */
 export const stageName = (name: CName): CName => cstr(`${PRIVATE_PREFIX}new-${digest(name)}`);
+
+/** Beside what is adopted, in storage: a copy that is not complete yet, or what a merge replaced. */
+export const adoptStageName = (name: CName): CName => cstr(`${PRIVATE_PREFIX}adopt-${digest(name)}`);
+
+/** In storage: how far an adoption has come. */
+export const adoptJournalName = (name: CName): CName => cstr(`${PRIVATE_PREFIX}adopt-${digest(name)}.json`);
+
+/** In the home: the original, taken out of its place, until it is removed. */
+export const adoptAsideName = (name: CName): CName => cstr(`${PRIVATE_PREFIX}adopted-${digest(name)}`);

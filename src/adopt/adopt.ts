@@ -1,0 +1,92 @@
+// Adopts one entry of the configuration, directory or file; for the command line and for `onNonEmpty: "adopt"`.
+import { HmpersistError } from "../errors.ts";
+import { isErrno } from "../sys/errno.ts";
+import { ParentError } from "../link/walk.ts";
+import type { Spec } from "../plan/types.ts";
+import { DirectoryAdoption } from "./directory.ts";
+import { adoptFile, planFile } from "./file.ts";
+import type { AdoptPlan, AdoptRequest, Merge, Progress } from "./types.ts";
+
+export interface AdoptOptions {
+  readonly merge: Merge | undefined;
+  readonly ignoreWriters: boolean;
+  readonly progress?: Progress;
+  /** Mounts the storage directory over the empty mountpoint that was left. Not called for links. */
+  readonly mount?: () => Promise<void>;
+}
+
+export interface Adopted extends AdoptPlan {
+  /** Changed after they were copied; the original is still at `aside`. */
+  readonly late: readonly string[];
+  readonly aside: string | undefined;
+}
+
+const requestOf = (spec: Spec, home: string, options: Pick<AdoptOptions, "merge" | "ignoreWriters">): AdoptRequest => ({
+  target: spec.target,
+  source: spec.source,
+  home,
+  storage: spec.storage,
+  leave: spec.kind === "mount" ? "mountpoint" : "link",
+  merge: options.merge,
+  ignoreWriters: options.ignoreWriters,
+});
+
+const isFile = (spec: Spec): boolean => spec.kind === "link" && spec.what === "file";
+
+/** What adopting `spec` would do; changes nothing. */
+export function planAdoption(spec: Spec, home: string): AdoptPlan {
+  return explained(spec, () => {
+    if (spec.kind === "link" && isFile(spec)) return planFile(spec);
+    const adoption = new DirectoryAdoption(requestOf(spec, home, { merge: undefined, ignoreWriters: true }), true);
+    try {
+      return adoption.plan();
+    } finally {
+      adoption.close();
+    }
+  });
+}
+
+/** Adopts `spec`. Throws HmpersistError; whatever it throws, all data is where it was or in storage, or both. */
+export async function adopt(spec: Spec, home: string, options: AdoptOptions): Promise<Adopted> {
+  if (spec.kind === "link" && isFile(spec)) {
+    return { ...explained(spec, () => adoptFile(spec, home, options.merge)), late: [], aside: undefined };
+  }
+  const adoption = explained(spec, () => new DirectoryAdoption(requestOf(spec, home, options)));
+  try {
+    const plan = explained(spec, () => moveAway(adoption, options.progress));
+    if (spec.kind === "mount") await options.mount?.();
+    const late = explained(spec, () => adoption.finish());
+    return { ...plan, late, aside: late.length > 0 ? adoption.asidePath : undefined };
+  } finally {
+    adoption.close();
+  }
+}
+
+function moveAway(adoption: DirectoryAdoption, progress: Progress | undefined): AdoptPlan {
+  const plan = adoption.store(progress);
+  adoption.leave();
+  return plan;
+}
+
+const HINTS: Record<string, string> = {
+  ENOSPC: "make room in storage",
+  EDQUOT: "make room in storage (quota)",
+  EROFS: "the filesystem is read-only; remount it writable",
+  EACCES: "every file and directory must be readable, and the storage writable",
+  EPERM: "check for an immutable attribute (lsattr) and the owners",
+};
+
+function explained<T>(spec: Spec, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof ParentError)
+      throw new HmpersistError("HMP_REFUSED", error.message, "parents must be plain directories", { cause: error });
+    if (!(error instanceof Error) || error instanceof HmpersistError) throw error;
+    for (const [code, hint] of Object.entries(HINTS)) {
+      if (isErrno(error, code as "EIO"))
+        throw new HmpersistError("HMP_REFUSED", `${spec.target}: ${error.message}`, hint, { cause: error });
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,74 @@
+// Compares two trees: is the copy what was copied, and where do home and storage differ?
+import { O_CLOEXEC, O_NOFOLLOW, O_PATH } from "../sys/constants.ts";
+import { readlinkat } from "../sys/dir.ts";
+import { getXattr, listXattrs } from "../sys/fd-path.ts";
+import { close, openat } from "../sys/file.ts";
+import type { CName } from "../sys/name.ts";
+import { isDirectory, isRegular, isSymlink, statAt, type Stat } from "../sys/stat.ts";
+import { isCopied } from "../link/metadata.ts";
+import { sameBytes } from "../link/observe.ts";
+import { inDirectory, namesIn, shownPath, withFile } from "./tree.ts";
+
+export interface Difference {
+  readonly shown: string;
+  readonly only: "home" | "storage" | undefined;
+}
+
+/**
+ * Where two trees differ.
+ * @param exact also owners, permissions, times, attributes and hard links, as a copy must have them
+ */
+export function compareTrees(homeDir: number, homeName: CName, storageDir: number, storageName: CName, exact: boolean): Difference[] {
+  const differences: Difference[] = [];
+  const links = new Map<string, string>();
+  const compare = (a: number, aName: CName, b: number, bName: CName, shown: string): void => {
+    const home = statAt(a, aName);
+    const storage = statAt(b, bName);
+    const differ = (only?: "home" | "storage"): void => void differences.push({ shown: shown === "" ? "." : shown, only });
+    if (home === undefined) return storage === undefined ? undefined : differ("storage");
+    if (storage === undefined) return differ("home");
+    if ((home.mode & 0o170000) !== (storage.mode & 0o170000)) return differ();
+    if (exact && (!sameMetadata(home, storage) || !sameHardLinks(links, home, storage) || !sameXattrs(a, aName, b, bName))) differ();
+    else if (!isDirectory(home) && !sameThing(a, aName, home, b, bName, storage)) differ();
+    if (!isDirectory(home)) return;
+    inDirectory(a, aName, (homeFd) =>
+      inDirectory(b, bName, (storageFd) => {
+        const names = new Map([...namesIn(homeFd), ...namesIn(storageFd)].map((name) => [Buffer.from(name).toString("latin1"), name]));
+        for (const name of names.values()) compare(homeFd, name, storageFd, name, shownPath(shown, name));
+      }),
+    );
+  };
+  compare(homeDir, homeName, storageDir, storageName, "");
+  return differences;
+}
+
+/** Whether two things of one kind, no directories, hold the same. */
+export function sameThing(a: number, aName: CName, home: Stat, b: number, bName: CName, storage: Stat): boolean {
+  if (isSymlink(home)) return readlinkat(a, aName).equals(readlinkat(b, bName));
+  if (!isRegular(home)) return true;
+  return home.size === storage.size && withFile(a, aName, (x) => withFile(b, bName, (y) => sameBytes(x, y)));
+}
+
+const sameMetadata = (a: Stat, b: Stat): boolean =>
+  (isSymlink(a) || a.mode === b.mode) && a.uid === b.uid && a.gid === b.gid && a.mtimeNs === b.mtimeNs;
+
+// Two names of one file must be two names of one file again.
+function sameHardLinks(links: Map<string, string>, home: Stat, storage: Stat): boolean {
+  if (isDirectory(home) || home.nlink === 1) return true;
+  const key = `${home.dev}/${home.ino}`;
+  const known = links.get(key);
+  if (known === undefined) links.set(key, String(storage.ino));
+  return known === undefined || known === String(storage.ino);
+}
+
+function sameXattrs(a: number, aName: CName, b: number, bName: CName): boolean {
+  const fds = [openat(a, aName, O_PATH | O_NOFOLLOW | O_CLOEXEC), openat(b, bName, O_PATH | O_NOFOLLOW | O_CLOEXEC)];
+  try {
+    const [x = -1, y = -1] = fds;
+    return listXattrs(x)
+      .filter((name) => isCopied(name))
+      .every((name) => getXattr(y, name)?.equals(getXattr(x, name) ?? Buffer.alloc(0)) === true);
+  } finally {
+    for (const fd of fds) close(fd);
+  }
+}

@@ -1,0 +1,105 @@
+// A directory tree as open descriptors and bytes: no name is decoded, no link followed, no other filesystem entered.
+import { readdirSync } from "node:fs";
+import { O_CLOEXEC, O_DIRECTORY, O_NOATIME, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } from "../sys/constants.ts";
+import { rmdirat, unlinkat } from "../sys/dir.ts";
+import { isErrno } from "../sys/errno.ts";
+import { fdPath } from "../sys/fd-path.ts";
+import { close, openat } from "../sys/file.ts";
+import { cstr, type CName } from "../sys/name.ts";
+import { isDirectory, isRegular, statAt, statFd, type Stat } from "../sys/stat.ts";
+import { printableBytes } from "../sys/text.ts";
+import type { Totals } from "./types.ts";
+
+const DIRECTORY = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+
+/** Runs `work` with the directory open for reading. */
+export function inDirectory<T>(dir: number, name: CName, work: (fd: number) => T): T {
+  const fd = openat(dir, name, DIRECTORY);
+  try {
+    return work(fd);
+  } finally {
+    close(fd);
+  }
+}
+
+/** Runs `work` with the file open for reading; its atime stays where that may be asked for. */
+export function withFile<T>(dir: number, name: CName, work: (fd: number) => T): T {
+  const fd = openForReading(dir, name);
+  try {
+    return work(fd);
+  } finally {
+    close(fd);
+  }
+}
+
+function openForReading(dir: number, name: CName): number {
+  const flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+  try {
+    return openat(dir, name, flags | O_NOATIME);
+  } catch (error) {
+    if (!isErrno(error, "EPERM")) throw error;
+    return openat(dir, name, flags);
+  }
+}
+
+/** Names in an open directory, sorted as bytes. */
+export const namesIn = (fd: number): CName[] =>
+  (readdirSync(fdPath(fd), { encoding: "buffer" }) as Buffer[]).sort((a, b) => a.compare(b)).map((name) => cstr(name));
+
+/** `above/name` for people. */
+export const shownPath = (above: string, name: CName): string =>
+  `${above === "" ? "" : `${above}/`}${printableBytes(name.subarray(0, -1))}`;
+
+export interface Visit {
+  readonly dir: number;
+  readonly name: CName;
+  readonly stat: Stat;
+  readonly shown: string;
+}
+
+/** Visits everything below an open directory, directories before what they hold. Throws OtherFilesystem at a mountpoint. */
+export function walkTree(fd: number, visit: (found: Visit) => void, above = "", device = statFd(fd).dev): void {
+  for (const name of namesIn(fd)) {
+    const stat = statAt(fd, name);
+    if (stat === undefined) continue;
+    const shown = shownPath(above, name);
+    if (stat.dev !== device) throw new OtherFilesystem(shown);
+    visit({ dir: fd, name, stat, shown });
+    if (isDirectory(stat)) inDirectory(fd, name, (child) => walkTree(child, visit, shown, device));
+  }
+}
+
+/** Something is mounted inside the tree. */
+export class OtherFilesystem extends Error {
+  override readonly name = "OtherFilesystem";
+  readonly path: string;
+
+  constructor(path: string) {
+    super(`something is mounted at ${path}`);
+    this.path = path;
+  }
+}
+
+export function measure(fd: number): Totals {
+  let [files, directories, others, bytes] = [0, 0, 0, 0];
+  walkTree(fd, ({ stat }) => {
+    if (isRegular(stat)) [files, bytes] = [files + 1, bytes + stat.size];
+    else if (isDirectory(stat)) directories += 1;
+    else others += 1;
+  });
+  return { files, directories, others, bytes };
+}
+
+/** Removes `name` and everything below it; nothing there is no failure. */
+export function removeAll(dir: number, name: CName, step: () => void = () => {}): void {
+  const stat = statAt(dir, name);
+  if (stat === undefined) return;
+  if (!isDirectory(stat)) return unlinkat(dir, name);
+  inDirectory(dir, name, (fd) => {
+    for (const child of namesIn(fd)) {
+      removeAll(fd, child, step);
+      step();
+    }
+  });
+  rmdirat(dir, name);
+}

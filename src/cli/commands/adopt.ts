@@ -1,0 +1,127 @@
+// `hmpersist adopt`: moves existing data of the home into storage, entry by entry. The copying is done here; the daemon is asked to
+// mount what is left empty.
+import { resolve } from "node:path";
+import { adopt as adoptEntry, planAdoption } from "../../adopt/adopt.ts";
+import type { AdoptPlan, Merge } from "../../adopt/types.ts";
+import { locations } from "../../config/locations.ts";
+import { ask } from "../../daemon/control/client.ts";
+import type { Outcome } from "../../daemon/daemon.ts";
+import type { StatusReport } from "../../daemon/status.ts";
+import { EXIT, HmpersistError, type ExitCode } from "../../errors.ts";
+import { makeDesired } from "../../plan/desired.ts";
+import type { Desired, Spec } from "../../plan/types.ts";
+import { raiseNofile } from "../../sys/rlimit.ts";
+import { printable } from "../../sys/text.ts";
+import { loadSettings } from "../settings.ts";
+
+export interface AdoptCommandOptions {
+  readonly config?: string;
+  readonly home?: string;
+  readonly json?: true;
+  readonly dryRun?: true;
+  readonly merge?: Merge;
+  readonly ignoreOpenFiles?: true;
+}
+
+const TIMEOUT_MS = 120_000;
+
+interface Result {
+  readonly target: string;
+  readonly source: string;
+  readonly plan?: AdoptPlan;
+  readonly problem?: string;
+  readonly hint?: string;
+  readonly exitCode: ExitCode;
+}
+
+export async function adopt(paths: readonly string[], options: AdoptCommandOptions): Promise<void> {
+  const { config } = await loadSettings({ ...options, directory: [], file: [] });
+  const desired = makeDesired(config, { root: process.geteuid?.() === 0 });
+  const specs = paths.map((path) => entryAt(resolve(path), desired));
+  if (options.dryRun !== true && specs.some((spec) => spec.kind === "mount")) await requireDaemon();
+  raiseNofile();
+  const results: Result[] = [];
+  for (const spec of specs) results.push(await one(spec, desired.home, options));
+  if (options.dryRun !== true && specs.some((spec) => spec.kind === "link")) await letDaemonKnow();
+  if (options.json === true) process.stdout.write(`${JSON.stringify({ adopted: results })}\n`);
+  else for (const result of results) say(result, options.dryRun === true);
+  const failed = results.filter((result) => result.exitCode !== EXIT.done);
+  process.exitCode =
+    failed.length === 0 ? EXIT.done : failed.length < results.length ? EXIT.partial : (failed[0]?.exitCode ?? EXIT.internal);
+}
+
+function entryAt(target: string, desired: Desired): Spec {
+  const spec = [...desired.mounts, ...desired.links].find((entry) => entry.target === target);
+  if (spec !== undefined) return spec;
+  const hint = "add it to 'directories' or 'files' first; 'hmpersist ephemeral' suggests the line";
+  throw new HmpersistError("HMP_USAGE", `no entry of the configuration is for ${printable(target)}`, hint);
+}
+
+async function requireDaemon(): Promise<void> {
+  await ask<StatusReport>(locations(process.env).controlSocket, { command: "status" }, TIMEOUT_MS);
+}
+
+// A new link is watched from now on. Without a daemon the next one finds it.
+async function letDaemonKnow(): Promise<void> {
+  await ask<Outcome>(locations(process.env).controlSocket, { command: "apply" }, TIMEOUT_MS).catch((error: unknown) => {
+    if (!(error instanceof HmpersistError) || error.code !== "HMP_NO_DAEMON") throw error;
+  });
+}
+
+async function one(spec: Spec, home: string, options: AdoptCommandOptions): Promise<Result> {
+  const { target, source } = spec;
+  try {
+    if (options.dryRun === true) return { target, source, plan: planAdoption(spec, home), exitCode: EXIT.done };
+    const adopted = await adoptEntry(spec, home, {
+      merge: options.merge,
+      ignoreWriters: options.ignoreOpenFiles === true,
+      mount: () => mount(target),
+      ...(process.stderr.isTTY ? { progress: bar(target) } : {}),
+    });
+    if (adopted.aside === undefined) return { target, source, plan: adopted, exitCode: EXIT.done };
+    const problem = `changed while it was adopted: ${adopted.late.join(", ")}; the original is at ${adopted.aside}`;
+    return { target, source, plan: adopted, problem: printable(problem), hint: "compare both and remove it", exitCode: EXIT.partial };
+  } catch (error) {
+    if (!(error instanceof HmpersistError)) throw error;
+    const hint = error.hint === undefined ? {} : { hint: error.hint };
+    return { target, source, problem: error.message, ...hint, exitCode: error.exitCode };
+  }
+}
+
+async function mount(target: string): Promise<void> {
+  const { report } = await ask<Outcome>(locations(process.env).controlSocket, { command: "apply" }, TIMEOUT_MS);
+  const entry = report.entries.find((candidate) => candidate.target === target);
+  if (entry?.state === "mounted") return;
+  const why = entry?.detail ?? "the daemon's configuration does not list it";
+  throw new HmpersistError("HMP_PARTIAL", `${target} is in storage, but not mounted: ${why}`, "see to that, then run this command again");
+}
+
+function bar(target: string): (done: number, total: number) => void {
+  let last = 0;
+  return (done, total) => {
+    const percent = total === 0 ? 100 : Math.floor((done / total) * 100);
+    if (Date.now() - last < 100 && percent < 100) return;
+    last = Date.now();
+    const filled = Math.floor(percent / 5);
+    process.stderr.write(
+      `\r\u001b[K[${"#".repeat(filled)}${" ".repeat(20 - filled)}] ${percent}% ${printable(target)}${percent === 100 ? "\n" : ""}`,
+    );
+  };
+}
+
+const WORDS: Record<AdoptPlan["decision"], string> = {
+  copy: "copied into storage",
+  same: "storage has the same already",
+  merge: "merged with storage",
+  finish: "finished what an earlier run began",
+};
+
+function say({ target, source, plan, problem, hint }: Result, dryRun: boolean): void {
+  const arrow = `${printable(target)} -> ${printable(source)}`;
+  if (problem !== undefined) process.stderr.write(`${arrow}: ${problem}${hint === undefined ? "" : `\n  ${hint}`}\n`);
+  if (plan === undefined || problem !== undefined) return;
+  const size = `${plan.files} files, ${plan.directories} directories, ${plan.others} others, ${plan.bytes} bytes`;
+  process.stdout.write(`${arrow}: ${dryRun ? `would be: ${WORDS[plan.decision]}` : WORDS[plan.decision]} (${size})\n`);
+  for (const path of dryRun ? plan.differing : []) process.stdout.write(`  differs: ${path}\n`);
+  for (const writer of dryRun ? plan.writers : []) process.stdout.write(`  open for writing: ${writer}\n`);
+}

@@ -1,0 +1,223 @@
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { lstatSync, mkdirSync, readFileSync, readdirSync, readlinkSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { planAdoption, type Adopted } from "../../src/adopt/adopt.ts";
+import { ADOPT_STEPS } from "../../src/adopt/failpoint.ts";
+import type { LinkSpec, Spec } from "../../src/plan/types.ts";
+import { makeGrounds, type Grounds } from "../link/place.ts";
+import { listTree, makeTree } from "./tree.ts";
+
+const FIXTURE = fileURLToPath(new URL("fixtures/adopt.mjs", import.meta.url));
+
+let grounds: Grounds;
+let link: LinkSpec;
+let mount: Spec;
+beforeEach(() => {
+  grounds = makeGrounds("adopt");
+  link = grounds.spec("p/data", { what: "directory" });
+  const { source, target, storage, mode, option, parentMode } = link;
+  mount = {
+    kind: "mount",
+    method: "fuse",
+    source,
+    target,
+    storage,
+    mode,
+    parentMode,
+    option,
+    cache: "shared",
+    allowOther: false,
+    onNonEmpty: "adopt",
+    hideMount: false,
+    allowTrash: false,
+  };
+  mkdirSync(join(grounds.home, "p"));
+});
+afterEach(() => grounds.remove());
+
+type Outcome = Partial<Adopted> & { readonly code?: string; readonly message?: string };
+
+function adopt(spec: Spec, options: object = {}, failpoint?: string): { signal: string | null; outcome: Outcome } {
+  const env = failpoint === undefined ? process.env : { ...process.env, HMPERSIST_FAILPOINT: `adopt:${failpoint}` };
+  const argument = JSON.stringify({ spec, home: grounds.home, options });
+  const { signal, stdout, stderr } = spawnSync(process.execPath, [FIXTURE, argument], { env, encoding: "utf8", timeout: 60_000 });
+  if (signal === null && stdout === "") throw new Error(stderr);
+  return { signal, outcome: stdout === "" ? {} : (JSON.parse(stdout) as Outcome) };
+}
+
+const leftovers = (): string => execFileSync("find", [grounds.home, grounds.storage, "-name", ".hmpersist-*"], { encoding: "utf8" });
+
+test("a directory with everything a home may hold moves into storage unchanged, and an empty mountpoint stays", () => {
+  makeTree(mount.target);
+  const before = listTree(mount.target);
+  const plan = planAdoption(mount, grounds.home);
+  expect(plan).toMatchObject({ decision: "copy", differing: [], writers: [] });
+  expect(readdirSync(grounds.storage)).toEqual([]);
+  const { outcome } = adopt(mount);
+  expect(outcome).toMatchObject({ decision: "copy", late: [] });
+  expect(listTree(mount.source)).toBe(before);
+  expect(statSync(join(mount.source, "sparse")).blocks * 512).toBeLessThan(1_000_000);
+  expect(readdirSync(mount.target)).toEqual([]);
+  expect(leftovers()).toBe("");
+});
+
+test("with the method symlink a link to storage takes its place", () => {
+  makeTree(link.target);
+  const before = listTree(link.target);
+  expect(adopt(link).outcome).toMatchObject({ decision: "copy" });
+  expect(readlinkSync(link.target)).toBe(link.source);
+  expect(listTree(link.source)).toBe(before);
+});
+
+for (const step of ADOPT_STEPS) {
+  test(`killed at "${step}", a second run completes it and nothing is lost`, () => {
+    makeTree(mount.target);
+    const before = listTree(mount.target);
+    expect(adopt(mount, {}, step).signal).toBe("SIGKILL");
+    // At every instant all of it is in the home, beside it, or in storage.
+    const whole = [mount.target, mount.source, join(grounds.home, "p", asideIn(join(grounds.home, "p")))].filter(
+      (path) => lstatSync(path, { throwIfNoEntry: false }) !== undefined && listTree(path) === before,
+    );
+    expect(whole.length).toBeGreaterThan(0);
+    const { outcome } = adopt(mount);
+    // Nothing was left to do but to clean up.
+    if (outcome.code !== undefined) throw new Error(JSON.stringify(outcome));
+    expect(listTree(mount.source)).toBe(before);
+    expect(readdirSync(mount.target)).toEqual([]);
+    expect(leftovers()).toBe("");
+  });
+}
+
+const asideIn = (path: string): string => readdirSync(path).find((name) => name.startsWith(".hmpersist-adopted-")) ?? "none";
+
+function bothSides(): void {
+  mkdirSync(mount.target);
+  mkdirSync(mount.source, { recursive: true });
+  for (const [path, content, time] of [
+    [join(mount.target, "same"), "same", 1],
+    [join(mount.source, "same"), "same", 2],
+    [join(mount.target, "only-home"), "h", 1],
+    [join(mount.source, "only-storage"), "s", 1],
+    [join(mount.target, "newer-home"), "home", 20],
+    [join(mount.source, "newer-home"), "storage", 10],
+    [join(mount.target, "newer-storage"), "home", 10],
+    [join(mount.source, "newer-storage"), "storage", 20],
+  ] as const) {
+    writeFileSync(path, content);
+    utimesSync(path, time, time);
+  }
+}
+
+const contents = (): Record<string, string> =>
+  Object.fromEntries(readdirSync(mount.source).map((name) => [name, readFileSync(join(mount.source, name), "utf8")]));
+
+test("storage with other data is refused and the differing paths are named", () => {
+  bothSides();
+  const before = [listTree(mount.target), listTree(mount.source)];
+  const { outcome } = adopt(mount);
+  expect(outcome.code).toBe("HMP_REFUSED");
+  for (const name of ["only-home (only in home)", "only-storage (only in storage)", "newer-home", "newer-storage"])
+    expect(outcome.message).toContain(name);
+  expect(outcome.message).not.toContain("same,");
+  expect([listTree(mount.target), listTree(mount.source)]).toEqual(before);
+});
+
+for (const [merge, home, storage] of [
+  ["keep-home", "home", "home"],
+  ["keep-storage", "storage", "storage"],
+  ["newest", "home", "storage"],
+] as const) {
+  test(`--merge ${merge}`, () => {
+    bothSides();
+    expect(adopt(mount, { merge }).outcome).toMatchObject({ decision: "merge", late: [] });
+    expect(contents()).toEqual({ same: "same", "only-home": "h", "only-storage": "s", "newer-home": home, "newer-storage": storage });
+    expect(leftovers()).toBe("");
+  });
+  test(`--merge ${merge}, killed at every step, completes`, () => {
+    for (const step of ["copied", "noted", "stored", "leaving", "left", "removing", "removed"]) {
+      bothSides();
+      expect(adopt(mount, { merge }, step).signal).toBe("SIGKILL");
+      const { outcome } = adopt(mount, { merge });
+      if (outcome.code !== undefined) throw new Error(`${step}: ${JSON.stringify(outcome)}`);
+      expect(contents(), step).toEqual({
+        same: "same",
+        "only-home": "h",
+        "only-storage": "s",
+        "newer-home": home,
+        "newer-storage": storage,
+      });
+      expect(leftovers()).toBe("");
+      execFileSync("rm", ["-rf", mount.target, mount.source]);
+    }
+  });
+}
+
+test("storage with the same data is taken as it is", () => {
+  mkdirSync(mount.target);
+  mkdirSync(mount.source, { recursive: true });
+  for (const path of [mount.target, mount.source]) writeFileSync(join(path, "f"), "same");
+  expect(adopt(mount).outcome).toMatchObject({ decision: "same" });
+  expect(readdirSync(mount.target)).toEqual([]);
+});
+
+test("a program with a file open for writing is named and adoption refused, unless told otherwise", async () => {
+  mkdirSync(mount.target);
+  const writer = spawn("bash", ["-c", `exec 3> ${mount.target}/log; echo open; read -r`], { stdio: ["pipe", "pipe", "inherit"] });
+  try {
+    await new Promise((resolve) => writer.stdout.once("data", resolve));
+    const { outcome } = adopt(mount);
+    expect(outcome.code).toBe("HMP_BUSY");
+    expect(outcome.message).toContain(`pid ${writer.pid}`);
+    expect(readdirSync(mount.target)).toEqual(["log"]);
+    // Told to go on, the original stays beside while it is written.
+    const forced = adopt(mount, { ignoreWriters: true }).outcome;
+    expect(forced.late?.join()).toContain("open for writing");
+    expect(readdirSync(forced.aside ?? "")).toEqual(["log"]);
+  } finally {
+    writer.kill();
+  }
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(adopt(mount).outcome).toMatchObject({ decision: "finish", late: [] });
+  expect(leftovers()).toBe("");
+});
+
+test("a full storage refuses and leaves nothing behind", () => {
+  makeTree(mount.target);
+  const before = listTree(mount.target);
+  execFileSync("mount", ["-t", "tmpfs", "-o", "size=1m", "none", grounds.storage]);
+  try {
+    const { outcome } = adopt(mount);
+    expect(outcome).toMatchObject({ code: "HMP_REFUSED", message: expect.stringContaining("ENOSPC") });
+    expect(leftovers()).toBe("");
+    expect(listTree(mount.target)).toBe(before);
+  } finally {
+    execFileSync("umount", [grounds.storage]);
+  }
+});
+
+test("a mount inside is refused", () => {
+  mkdirSync(join(mount.target, "inner"), { recursive: true });
+  execFileSync("mount", ["-t", "tmpfs", "none", join(mount.target, "inner")]);
+  try {
+    expect(adopt(mount).outcome).toMatchObject({ code: "HMP_REFUSED", message: expect.stringContaining("inner") });
+  } finally {
+    execFileSync("umount", [join(mount.target, "inner")]);
+  }
+});
+
+test("a file moves into storage, and merging keeps the loser as a backup", () => {
+  const file = grounds.spec("f");
+  writeFileSync(file.target, "home");
+  expect(adopt(file).outcome).toMatchObject({ decision: "copy" });
+  expect(readlinkSync(file.target)).toBe(file.source);
+  const other = grounds.spec("g");
+  writeFileSync(other.target, "home");
+  writeFileSync(other.source, "storage");
+  expect(adopt(other).outcome.code).toBe("HMP_REFUSED");
+  adopt(other, { merge: "keep-home" });
+  expect(readFileSync(other.target, "utf8")).toBe("home");
+  const [backup = ""] = readdirSync(grounds.storage).filter((name) => name.startsWith("g.hmpersist-backup-"));
+  expect(readFileSync(join(grounds.storage, backup), "utf8")).toBe("storage");
+});
