@@ -2,7 +2,7 @@
 import { createLinkKeeper, type LinkKeeper } from "../link/keeper.ts";
 import type { LinkState, LinkStatus } from "../link/types.ts";
 import type { Log } from "../log.ts";
-import type { Desired, LinkSpec } from "../plan/types.ts";
+import type { Desired, LinkSpec, Spec } from "../plan/types.ts";
 import { HmpersistError } from "../errors.ts";
 import { SysError } from "../sys/errno.ts";
 import type { Entries } from "./entries.ts";
@@ -60,6 +60,15 @@ export class Links {
     if (outcome === undefined) return;
     if (outcome.result === "conflict") throw new HmpersistError("HMP_CONFLICT", outcome.reason, outcome.hint);
     if (outcome.result === "failed") throw new HmpersistError("HMP_REFUSED", outcome.reason, outcome.hint);
+  }
+
+  /** Moves what lies in the way of a mount or link into storage. @throws HmpersistError if it stays where it is. */
+  async adopt(spec: Spec): Promise<void> {
+    // A single file is adopted by placing its link.
+    if (spec.kind === "link" && spec.what === "file") return;
+    const outcome = await this.#keeper?.adopt(spec);
+    if (outcome?.result === "refused") throw new HmpersistError("HMP_CONFLICT", outcome.reason, outcome.hint);
+    this.#log.info({ target: spec.target, source: spec.source }, "adopted");
   }
 
   /** @throws HmpersistError if a link of ours could not be taken away. */

@@ -43,9 +43,11 @@ export async function carryOut(plan: Plan, tools: Tools): Promise<ReadonlySet<st
   for (const action of plan.actions) {
     if (action.type !== "mount" && action.type !== "link") await attempt(subject(action), () => act(action, tools));
   }
-  const mounts = plan.actions.flatMap((action) => (action.type === "mount" ? [action.spec] : []));
+  // What could not be adopted is left as it is.
+  const unadopted = new Set(failed);
+  const mounts = plan.actions.flatMap((action) => (action.type === "mount" && !unadopted.has(action.spec.target) ? [action.spec] : []));
   for (const wave of waves(mounts)) await inLanes(wave, (spec) => attempt(spec.target, () => mountOne(spec, failed, tools)));
-  const links = plan.actions.flatMap((action) => (action.type === "link" ? [action.spec] : []));
+  const links = plan.actions.flatMap((action) => (action.type === "link" && !unadopted.has(action.spec.target) ? [action.spec] : []));
   await inLanes(links, (spec) => attempt(spec.target, () => tools.links.place(spec)));
   return failed;
 }
@@ -80,7 +82,7 @@ async function act(action: Exclude<Action, { type: "mount" | "link" }>, tools: T
     case "unlink":
       return tools.links.remove(action.target, action.text);
     case "adopt":
-      throw new HmpersistError("HMP_REFUSED", `${action.spec.target} holds data`, `hmpersist adopt ${action.spec.target}`);
+      return tools.links.adopt(action.spec);
   }
 }
 

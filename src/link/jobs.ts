@@ -1,14 +1,17 @@
-// What a worker thread does for the keeper: plain synchronous calls, one at a time.
-import type { Found, LinkSpec } from "../plan/types.ts";
+// What a worker thread does for the keeper: plain synchronous calls.
+import { adopt } from "../adopt/adopt.ts";
+import { HmpersistError } from "../errors.ts";
+import type { Found, LinkSpec, Spec } from "../plan/types.ts";
 import { placeLink, removeLink } from "./apply.ts";
 import { healLink, type HealOptions } from "./heal.ts";
 import { lookAt } from "./observe.ts";
-import type { HealOutcome, LinkOutcome, LinkRecord, RemoveOutcome } from "./types.ts";
+import type { AdoptOutcome, HealOutcome, LinkOutcome, LinkRecord, RemoveOutcome } from "./types.ts";
 
 export type Job =
   | { readonly type: "observe"; readonly paths: readonly string[] }
   | { readonly type: "place"; readonly spec: LinkSpec; readonly home: string; readonly own: string | undefined }
   | { readonly type: "remove"; readonly target: string; readonly text: string; readonly home: string }
+  | { readonly type: "adopt"; readonly spec: Spec; readonly home: string }
   | { readonly type: "heal"; readonly spec: LinkSpec; readonly home: string; readonly record: LinkRecord; readonly options: HealOptions };
 
 export interface Results {
@@ -16,9 +19,10 @@ export interface Results {
   readonly place: LinkOutcome;
   readonly remove: RemoveOutcome;
   readonly heal: HealOutcome;
+  readonly adopt: AdoptOutcome;
 }
 
-export function runJob(job: Job): Results[keyof Results] {
+export async function runJob(job: Job): Promise<Results[keyof Results]> {
   switch (job.type) {
     case "observe":
       return new Map(job.paths.map((path) => [path, lookAt(path)]));
@@ -26,7 +30,21 @@ export function runJob(job: Job): Results[keyof Results] {
       return placeLink(job.spec, job.home, job.own);
     case "remove":
       return removeLink(job.target, job.text, job.home);
+    case "adopt":
+      return adoptQuietly(job.spec, job.home);
     case "heal":
       return healLink(job.spec, job.home, job.record, job.options);
+  }
+}
+
+async function adoptQuietly(spec: Spec, home: string): Promise<AdoptOutcome> {
+  const hint = `hmpersist adopt ${spec.target}`;
+  try {
+    const { late, aside } = await adopt(spec, home, { merge: undefined, ignoreWriters: false });
+    if (late.length === 0) return { result: "adopted" };
+    return { result: "refused", reason: `${late.length} files were changed meanwhile; the original is at ${aside}`, hint };
+  } catch (error) {
+    if (!(error instanceof HmpersistError)) throw error;
+    return { result: "refused", reason: error.message, hint: error.hint ?? hint };
   }
 }

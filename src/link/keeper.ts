@@ -1,10 +1,10 @@
 // Keeps the links of one daemon: places them, watches their parents, heals what programs replaced, remembers it. The only door the
 // daemon uses; file-system calls run in one worker thread per storage, so that a stuck storage stalls only its own links.
-import type { Found, LinkSpec } from "../plan/types.ts";
+import type { Found, LinkSpec, Spec } from "../plan/types.ts";
 import { KeptLink, type KeptLinkTools } from "./kept-link.ts";
 import { Lane } from "./lane.ts";
 import { LinkMemory } from "./memory.ts";
-import type { LinkOutcome, LinkStatus, RemoveOutcome } from "./types.ts";
+import type { AdoptOutcome, LinkOutcome, LinkStatus, RemoveOutcome } from "./types.ts";
 import { LinkWatch } from "./watch.ts";
 
 export type KeeperLog = (level: "info" | "warn" | "error", fields: Readonly<Record<string, unknown>>, message: string) => void;
@@ -28,6 +28,8 @@ export interface LinkKeeper {
   ownLinks(): ReadonlyMap<string, string>;
   /** Makes the parents and the link; what is in the way of a link that was ours is healed, else `onConflict` decides. Never rejects. */
   place(spec: LinkSpec): Promise<LinkOutcome>;
+  /** Moves what stands in the way of a mount or of a linked directory into storage; an empty mountpoint or a link stays. Never rejects. */
+  adopt(spec: Spec): Promise<AdoptOutcome>;
   /** Only if it is still the link with this text. Never rejects. */
   remove(target: string, text: string): Promise<RemoveOutcome>;
   /**
@@ -96,6 +98,14 @@ class Keeper implements LinkKeeper {
       .catch((error: unknown): LinkOutcome => failure(error));
     link.placed(outcome);
     return outcome;
+  }
+
+  // In a lane of its own, since copying may take long.
+  async adopt(spec: Spec): Promise<AdoptOutcome> {
+    const { home } = this.#options;
+    return this.#lane(`adopting ${spec.storage}`)
+      .run({ type: "adopt", spec, home })
+      .catch((error: unknown): AdoptOutcome => ({ ...failure(error), result: "refused" }));
   }
 
   async remove(target: string, text: string): Promise<RemoveOutcome> {

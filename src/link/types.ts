@@ -47,6 +47,9 @@ export type HealOutcome =
   /** E.g. ENOSPC: the plain file stays where it is. */
   | ({ readonly result: "failed"; readonly errno: string } & Problem);
 
+/** "refused": everything is where it was, or in both places. */
+export type AdoptOutcome = { readonly result: "adopted" } | ({ readonly result: "refused" } & Problem);
+
 /** What is remembered of one link between runs. */
 export interface LinkRecord {
   /** The link's text, which is the file in storage. */

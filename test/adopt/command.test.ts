@@ -1,0 +1,73 @@
+// Adoption and healing through the built program, with its daemon, as root and as an ordinary user.
+import { readFileSync, readlinkSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { withSandbox, type Sandbox } from "../helpers/sandbox.ts";
+
+const sh = async (sandbox: Sandbox, script: string): Promise<string> => {
+  const { code, stdout, stderr } = await sandbox.exec("bash", ["-euc", `cd "$HOME"\n${script}`]);
+  expect([code, stderr], script).toEqual([0, ""]);
+  return stdout;
+};
+
+function configure(sandbox: Sandbox, storage: object): void {
+  sandbox.writeConfig({ home: sandbox.home, persistence: { [sandbox.storage]: storage } });
+}
+
+const FILL = "mkdir -p app/sub; echo one > app/one; echo two > app/sub/two; ln app/one app/same";
+
+describe.each(["root", "user"] as const)("as %s", (as) => {
+  test("hmpersist adopt moves a refused directory and file into storage and mounts and links them", () =>
+    withSandbox("adopt", { as }, async (sandbox) => {
+      configure(sandbox, { directories: ["app"], files: ["conf"] });
+      await sh(sandbox, `${FILL}; echo c > conf`);
+      expect((await sandbox.run(["mount", "--config", sandbox.configFile])).code).toBe(3);
+      const paths = [join(sandbox.home, "app"), join(sandbox.home, "conf")];
+      const dry = await sandbox.run(["adopt", "--config", sandbox.configFile, "--dry-run", ...paths]);
+      expect(dry, dry.stderr).toMatchObject({
+        code: 0,
+        stdout: expect.stringContaining("would be: copied into storage (3 files, 1 directories"),
+      });
+      const adopted = await sandbox.run(["adopt", "--config", sandbox.configFile, "--json", ...paths]);
+      expect(adopted, adopted.stdout + adopted.stderr + sandbox.log()).toMatchObject({ code: 0 });
+      expect(sandbox.mounts().map((mount) => mount.mountpoint)).toEqual([join(sandbox.home, "app")]);
+      expect(await sh(sandbox, "cat app/one app/same app/sub/two conf; ls -A")).toBe("one\none\ntwo\nc\napp\nconf\n");
+      expect(readFileSync(join(sandbox.storage, "app/sub/two"), "utf8")).toBe("two\n");
+      expect(readlinkSync(join(sandbox.home, "conf"))).toBe(join(sandbox.storage, "conf"));
+      const again = await sandbox.run(["adopt", "--config", sandbox.configFile, paths[0] ?? ""]);
+      expect(again).toMatchObject({ code: 3, stderr: expect.stringContaining("something is mounted") });
+    }));
+
+  test('onNonEmpty "adopt" does it while mounting', () =>
+    withSandbox("adopt", { as }, async (sandbox) => {
+      configure(sandbox, {
+        directories: [
+          { directory: "app", onNonEmpty: "adopt" },
+          { directory: "linked", method: "symlink", onNonEmpty: "adopt" },
+        ],
+      });
+      await sh(sandbox, `${FILL}; cp -r app linked`);
+      const mounted = await sandbox.run(["mount", "--config", sandbox.configFile]);
+      expect(mounted, mounted.stdout + sandbox.log()).toMatchObject({ code: 0 });
+      expect(await sh(sandbox, "cat app/sub/two linked/sub/two; ls -A")).toBe("two\ntwo\napp\nlinked\n");
+      expect(readlinkSync(join(sandbox.home, "linked"))).toBe(join(sandbox.storage, "linked"));
+    }));
+
+  test("a file saved by rename is healed by the daemon, which says so; what happened while it was away too", () =>
+    withSandbox("heal", { as }, async (sandbox) => {
+      configure(sandbox, { files: ["a/conf", "other"] });
+      expect((await sandbox.run(["mount", "--config", sandbox.configFile])).code).toBe(0);
+      expect((await sandbox.status()).entries.map((entry) => entry.state)).toEqual(["dangling", "dangling"]);
+      await sh(sandbox, "echo new > a/t; mv a/t a/conf");
+      const healed = await sandbox.statusUntil("a/conf healed", (report) => report.entries.some((entry) => entry.state === "healed"));
+      expect(JSON.stringify(healed)).toContain('"count":1');
+      expect(readFileSync(join(sandbox.storage, "a/conf"), "utf8")).toBe("new\n");
+      expect(sandbox.log()).toContain("link healed");
+      expect((await sandbox.run(["unmount"])).code).toBe(0);
+      await sh(sandbox, "echo away > t; mv t other");
+      const again = await sandbox.run(["mount", "--config", sandbox.configFile]);
+      expect(again, again.stdout + sandbox.log()).toMatchObject({ code: 0 });
+      expect(readlinkSync(join(sandbox.home, "other"))).toBe(join(sandbox.storage, "other"));
+      expect(readFileSync(join(sandbox.storage, "other"), "utf8")).toBe("away\n");
+    }));
+});
