@@ -24,6 +24,8 @@ export interface Machine {
   readonly home: string;
   /** Undefined where there is none, or none that is valid. */
   readonly config: Config | undefined;
+  /** Undefined where there is none. */
+  readonly configFile: string | undefined;
   readonly mounts: readonly MountInfo[];
   /** What the daemon says; undefined where none answers. */
   readonly status: StatusReport | undefined;

@@ -16,12 +16,13 @@ import { descriptors, inotify } from "./limits.ts";
 import { modes } from "./modes.ts";
 import { daemon, engine, mounts } from "./running.ts";
 import { manager, service } from "./service.ts";
+import { configPlace } from "./config-place.ts";
 import { home, storage } from "./space.ts";
 
 const CHECKS: readonly (readonly [area: string, checks: readonly Check[]])[] = [
   ["this machine", [kernel, device, fusermount, allowOther, mountMax, apparmor, descriptors, inotify]],
   ["home and storage", [home, storage, modes, entries]],
-  ["after a reboot", [manager, service]],
+  ["after a reboot", [configPlace, manager, service]],
   ["now", [daemon, mounts, engine]],
 ];
 
@@ -33,10 +34,19 @@ export interface DoctorReport {
 const STATUS_MS = 1500;
 
 export async function examine(env: NodeJS.ProcessEnv, configFile: string | undefined): Promise<DoctorReport> {
-  const { config, finding } = readConfig(env, configFile);
+  const { config, file, finding } = readConfig(env, configFile);
   const status = await ask<StatusReport>(locations(env).controlSocket, { command: "status" }, STATUS_MS).catch(() => undefined);
   const uid = process.getuid?.() ?? 0;
-  const machine = { env, uid, user: nameOf(env, uid), home: config?.home ?? homeOf(env), config, mounts: readMountinfo(), status };
+  const machine = {
+    env,
+    uid,
+    user: nameOf(env, uid),
+    home: config?.home ?? homeOf(env),
+    config,
+    mounts: readMountinfo(),
+    status,
+    configFile: file,
+  };
   const areas = [{ area: "configuration", findings: [finding] }];
   for (const [area, checks] of CHECKS) {
     const findings: Finding[] = [];
@@ -54,16 +64,24 @@ export async function examine(env: NodeJS.ProcessEnv, configFile: string | undef
   return { areas, counts };
 }
 
-function readConfig(env: NodeJS.ProcessEnv, file: string | undefined): { config: Config | undefined; finding: Finding } {
+function readConfig(
+  env: NodeJS.ProcessEnv,
+  file: string | undefined,
+): {
+  config: Config | undefined;
+  file: string | undefined;
+  finding: Finding;
+} {
   const { ok, warning, problem } = about("configuration");
   const path = resolve(file ?? locations(env).configFile);
   try {
-    return { config: loadConfig(path, env), finding: ok(path) };
+    return { config: loadConfig(path, env), file: path, finding: ok(path) };
   } catch (error) {
     if (!(error instanceof HmpersistError)) throw error;
     const missing = error.code === "HMP_CONFIG_MISSING" && file === undefined;
     return {
       config: undefined,
+      file: missing ? undefined : path,
       finding: missing
         ? warning(`there is none at ${path}`, "write one: hmpersist ephemeral --interactive shows what to put in")
         : problem(error.message, error.hint),

@@ -62,6 +62,7 @@ const NAMES: Record<string, string> = {
   ".config/gtk-3.0": "GTK 3",
   ".config/gtk-4.0": "GTK 4",
   ".config/helix": "Helix",
+  ".config/hmpersist": "hmpersist",
   ".config/htop": "htop",
   ".config/hypr": "Hyprland",
   ".config/i3": "i3",
@@ -219,6 +220,7 @@ const NAMES: Record<string, string> = {
 };
 
 const ADVICE: Record<string, Omit<Known, "program">> = {
+  ".config/hmpersist": { note: "the configuration itself: keep it outside of the home and name it with --config" },
   ".local/share/containers": { method: "symlink", note: "overlay storage does not work on FUSE: keep it by a link, or elsewhere" },
   ".local/share/docker": { method: "symlink", note: "overlay storage does not work on FUSE: keep it by a link, or elsewhere" },
   ".local/share/waydroid": { method: "symlink", note: "mounts of its own inside: keep it by a link" },

@@ -30,6 +30,13 @@ export interface EphemeralOptions {
 
 export async function ephemeral(options: EphemeralOptions): Promise<void> {
   const found = reviewConfig(options);
+  if (options.interactive === true) {
+    // Ink's colours do not know NO_COLOR, and look once, when they are loaded.
+    if ((process.env["NO_COLOR"] ?? "") !== "") process.env["FORCE_COLOR"] = "0";
+    const file = found.file ?? locations(process.env).configFile;
+    const { choose } = await import("../interactive/run.tsx");
+    return choose({ found, review: reviewOptions(options), file, storage: options.storage });
+  }
   const storage = chooseStorage(found.config, options.storage);
   if (options.storage !== undefined && storage === undefined) {
     throw new HmpersistError("HMP_USAGE", `no storage ${printable(options.storage)} in the configuration`);

@@ -8,7 +8,9 @@ import type { StatusReport } from "../../daemon/status.ts";
 import { EXIT, HmpersistError } from "../../errors.ts";
 import { readMountinfo } from "../../sys/mountinfo.ts";
 import { VERSION } from "../../version.ts";
+import { style } from "../output.ts";
 import { printReport } from "../print.ts";
+import { renderStatus } from "../status-table.ts";
 
 export interface StatusOptions {
   readonly json?: true;
@@ -62,11 +64,15 @@ function withoutDaemon(error: HmpersistError): StatusReport {
   };
 }
 
+// The screen is rewritten, never cleared: nothing flickers. What does not fit on it is left out at the bottom.
 async function watch(): Promise<void> {
+  const { stdout } = process;
   for (;;) {
     const report = await getStatus();
-    process.stdout.write("\x1b[H\x1b[2J");
-    printReport(report, {});
+    const lines = renderStatus(report, style(stdout)).trimEnd().split("\n");
+    const room = Math.max(1, stdout.rows - 1);
+    const shown = lines.length <= room ? lines : [...lines.slice(0, room - 1), `... ${lines.length - room + 1} more lines`];
+    stdout.write(`\x1b[H${shown.map((line) => `${line}\x1b[K\n`).join("")}\x1b[J`);
     await new Promise((resolve) => setTimeout(resolve, REFRESH_MS));
   }
 }

@@ -1,0 +1,125 @@
+// Runs the chooser on the alternate screen, then does what was chosen: the terminal is as before by then, so that what is printed
+// stays.
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { render } from "ink";
+import { EXIT, HmpersistError } from "../../errors.ts";
+import { formatCount } from "../../format.ts";
+import { reviewHome, type EphemeralOptions, type EphemeralReport } from "../../review/ephemeral.ts";
+import { chooseStorage, nixLines, suggest, type Suggestion } from "../../review/suggest.ts";
+import { extendConfig, ignorePattern, whyNotWritable } from "../../review/write-config.ts";
+import { printable } from "../../sys/text.ts";
+import { progressLine } from "../progress.ts";
+import type { ReviewConfig } from "../review-config.ts";
+import { Controller, type Outcome } from "./controller.ts";
+import { keysIn } from "./keys.ts";
+import { marked, type State } from "./model.ts";
+import { listHeight, Screen } from "./screen.tsx";
+
+export interface Chooser {
+  readonly found: ReviewConfig;
+  readonly review: EphemeralOptions;
+  /** Where a configuration is, or is to be. */
+  readonly file: string;
+  /** --storage */
+  readonly storage: string | undefined;
+}
+
+const ALTERNATE_SCREEN = "\x1b[?1049h\x1b[H";
+const MAIN_SCREEN = "\x1b[?1049l\x1b[?25h";
+
+/** @throws HmpersistError HMP_USAGE without a terminal. */
+export async function choose(chooser: Chooser): Promise<void> {
+  if (!process.stdin.isTTY || !process.stdout.isTTY) {
+    throw new HmpersistError("HMP_USAGE", "--interactive needs a terminal", "leave it out, or use --nix or --json");
+  }
+  const report = await firstWalk(chooser);
+  if (report.groups.length === 0) {
+    process.stdout.write("nothing would be gone at reboot\n");
+    return;
+  }
+  const { outcome, state } = await show(chooser, report);
+  process.exitCode = await act(chooser, outcome, state);
+}
+
+async function firstWalk({ found, review }: Chooser): Promise<EphemeralReport> {
+  const line = progressLine(process.stderr);
+  return reviewHome(found.config, review, ({ files, path }) => line.show(`${formatCount(files)} files  ~/${printable(path)}`)).finally(() =>
+    line.clear(),
+  );
+}
+
+async function show(chooser: Chooser, report: EphemeralReport): Promise<{ outcome: Outcome; state: State }> {
+  const { stdin, stdout } = process;
+  const stop = new AbortController();
+  const { minSize: _, save: __, ...inner } = chooser.review;
+  const unwritable = keyFor(chooser) === undefined ? "no storage is configured: name one with --storage" : whyNotWritable(chooser.file);
+  let finish: (outcome: Outcome) => void = () => {};
+  const finished = new Promise<Outcome>((resolve) => (finish = resolve));
+  const controller = new Controller({
+    groups: report.groups,
+    open: async (path) => (await reviewHome(chooser.found.config, { ...inner, at: path }, undefined, stop.signal)).groups,
+    unwritable,
+    page: () => listHeight(stdout.rows),
+    done: finish,
+  });
+  const typed = (chunk: string): void => keysIn(chunk).forEach((key) => controller.press(key));
+  const lost = (): void => finish("quit");
+  stdin.setRawMode(true).setEncoding("utf8").on("data", typed).on("end", lost);
+  stdout.write(ALTERNATE_SCREEN);
+  const screen = render(<Screen controller={controller} groups={report.groups} unwritable={unwritable} />, { exitOnCtrlC: false });
+  try {
+    return { outcome: await finished, state: controller.state };
+  } finally {
+    stop.abort(new Error("left"));
+    screen.unmount();
+    stdin.off("data", typed).off("end", lost).setRawMode(false).pause();
+    stdout.write(MAIN_SCREEN);
+  }
+}
+
+/** The key of the storage to write to; a path that is configured nowhere becomes a storage of its own. */
+const keyFor = ({ found, storage }: Chooser): string | undefined => chooseStorage(found.config, storage)?.key ?? storage;
+
+async function act(chooser: Chooser, outcome: Outcome, state: State): Promise<number> {
+  const suggestion = suggest(marked(state, "persist"), chooseStorage(chooser.found.config, chooser.storage));
+  const ignored = marked(state, "ignore").map(({ path, type }) => ignorePattern(path, type === "directory"));
+  switch (outcome) {
+    case "quit":
+      return EXIT.done;
+    case "nix":
+      for (const line of nixLines(suggestion, Date.now())) process.stdout.write(`${line}\n`);
+      return EXIT.done;
+    case "json":
+      process.stdout.write(`${JSON.stringify(jsonEntries(suggestion, ignored), null, 2)}\n`);
+      return EXIT.done;
+    case "write":
+    case "adopt": {
+      const key = keyFor(chooser);
+      if (key === undefined) throw new HmpersistError("HMP_USAGE", "no storage to write entries for", "name one with --storage");
+      extendConfig(chooser.file, key, suggestion, ignored);
+      for (const { group, why } of suggestion.left) process.stdout.write(`left out: ~/${printable(group.path)} (${why})\n`);
+      process.stdout.write(`written: ${printable(chooser.file)}\n`);
+      return outcome === "write" ? EXIT.done : adopt(chooser, suggestion);
+    }
+  }
+}
+
+const jsonEntries = ({ directories, files }: Suggestion, ignore: readonly string[]): object => ({
+  directories: directories.map(({ entry, method }) => (method === null ? entry : { directory: entry, method })),
+  files: files.map(({ entry }) => entry),
+  ...(ignore.length > 0 ? { "ephemeral.ignore": ignore } : {}),
+});
+
+/** Runs `hmpersist adopt` over what was chosen; its exit code is ours. */
+function adopt({ found, file }: Chooser, { directories, files }: Suggestion): Promise<number> {
+  const targets = [...directories, ...files].map(({ group }) => join(found.config.home, group.path));
+  if (targets.length === 0) return Promise.resolve(EXIT.done);
+  const child = spawn(process.execPath, [process.argv[1] ?? "hmpersist", "adopt", "--config", file, "--", ...targets], {
+    stdio: "inherit",
+  });
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("exit", (code) => resolve(code ?? EXIT.internal));
+  });
+}

@@ -1,0 +1,146 @@
+// The chooser, driven through a real terminal.
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import stringWidth from "string-width";
+import { expect, test } from "vitest";
+import { withSandbox } from "../helpers/sandbox.ts";
+import { inTerminal } from "./terminal.ts";
+import { plant } from "./tree.ts";
+
+const HOME = {
+  ".mozilla/firefox/p/places.sqlite": 50_000,
+  ".config/Code/User/settings.json": 3000,
+  ".config/Code/Backups/x": 2000,
+  "Documents/[work]/report": 1000,
+  ".bash_history": 10,
+  "evil\x1b[31m\nname": 1,
+};
+const WIDE = { columns: 100, rows: 24 };
+
+test("keep, ignore, look into a directory, and write it into the configuration", async () => {
+  await withSandbox("choose", {}, async (sandbox) => {
+    plant(sandbox, sandbox.home, HOME);
+    sandbox.writeConfig({ home: sandbox.home, persistence: { [sandbox.storage]: { directories: [".ssh"] } } });
+    await inTerminal(sandbox, ["ephemeral", "-i", "--config", sandbox.configFile], WIDE, async (terminal) => {
+      await terminal.see(/55 KiB would be gone at reboot[^]*49 KiB.*\.mozilla\/.*Firefox/);
+      await terminal.press("p");
+      await terminal.see(/keep 1 \(49 KiB\)/);
+      await terminal.press("Right");
+      await terminal.see(/~\/\.config\/Code\n[^]*User\/[^]*Backups\//);
+      await terminal.press("p");
+      await terminal.see(/keep 2/);
+      await terminal.press("Left");
+      await terminal.see(/~\n[^]*\.config\/Code\//);
+      await terminal.press("Down", "i");
+      await terminal.see(/ignore 1 \(1000 B|ignore 1 \(1\.0 KiB/);
+      await terminal.press("l", "f");
+      await terminal.see(/2 marked to be kept[^]*w write the/);
+      await terminal.press("b");
+      await terminal.see(/f finish/);
+      await terminal.press("f", "w");
+      await terminal.see(/written: [^]*exit 0/);
+    });
+    expect(JSON.parse(readFileSync(sandbox.configFile, "utf8"))).toEqual({
+      home: sandbox.home,
+      persistence: { [sandbox.storage]: { directories: [".ssh", ".mozilla", ".config/Code/User"] } },
+      ephemeral: { ignore: ["/Documents/"] },
+    });
+  });
+});
+
+test("a mark on a directory speaks for what is in it; q forgets everything", async () => {
+  await withSandbox("marks", {}, async (sandbox) => {
+    plant(sandbox, sandbox.home, HOME);
+    await inTerminal(sandbox, ["ephemeral", "-i"], WIDE, async (terminal) => {
+      await terminal.see(/Firefox/);
+      await terminal.press("p", "Up", "Right");
+      await terminal.see(/~\/\.mozilla\n\+.*firefox\//);
+      await terminal.press("i");
+      await terminal.see(/decided above/);
+      await terminal.press("f");
+      await terminal.see(/no storage is configured: name one with --storage/);
+      // What cannot be done does nothing.
+      await terminal.press("w", "q");
+      const screen = await terminal.see(/exit 0/);
+      expect(screen.trim()).toBe("exit 0");
+    });
+  });
+});
+
+test.each([20, 40])("%i columns: every line fits, names are escaped, keys work", async (columns) => {
+  await withSandbox("narrow", {}, async (sandbox) => {
+    plant(sandbox, sandbox.home, HOME);
+    await inTerminal(sandbox, ["ephemeral", "-i"], { columns, rows: 14 }, async (terminal) => {
+      const screen = await terminal.see(/49 KiB.*moz/);
+      expect(screen).toMatch(columns === 20 ? /evi/ : /evil\\x1b\[31m\\nname/);
+      for (const line of screen.split("\n")) expect(stringWidth(line)).toBeLessThanOrEqual(columns);
+      await terminal.press("G", "Up", "p", "f");
+      await terminal.see(/1 marked/);
+      await terminal.press("n");
+      await terminal.see(/files = \[\s+"\.bash_history"[^]*exit 0/);
+    });
+  });
+});
+
+test("a hundred entries in a small window scroll with the cursor", async () => {
+  await withSandbox("scroll", {}, async (sandbox) => {
+    plant(sandbox, sandbox.home, Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`file-${index + 100}`, 10])));
+    await inTerminal(sandbox, ["ephemeral", "-i"], { columns: 60, rows: 12 }, async (terminal) => {
+      expect(await terminal.see(/file-100/)).not.toMatch(/file-115/);
+      await terminal.press("NPage", "NPage");
+      await terminal.see(/file-112/);
+      await terminal.press("G");
+      expect(await terminal.see(/file-199/)).not.toMatch(/file-100/);
+      await terminal.press("C-c");
+      await terminal.see(/exit 0/);
+    });
+  });
+});
+
+test("NO_COLOR is honoured, and without a terminal it says so", async () => {
+  await withSandbox("plain", {}, async (sandbox) => {
+    plant(sandbox, sandbox.home, HOME);
+    await inTerminal(
+      sandbox,
+      ["ephemeral", "-i"],
+      WIDE,
+      async (terminal) => {
+        await terminal.see(/Firefox/);
+        expect(await terminal.screen(true)).not.toMatch(/\x1b\[[0-9;]*3[0-9]m/);
+      },
+      { NO_COLOR: "1" },
+    );
+    await inTerminal(sandbox, ["ephemeral"], WIDE, async (terminal) => {
+      await terminal.see(/exit 0/);
+      expect(await terminal.screen(true)).toMatch(/\x1b\[[0-9;]*36m/);
+    });
+    const { code, stderr } = await sandbox.run(["ephemeral", "--interactive"]);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/needs a terminal/)]);
+  });
+});
+
+test("the table on a terminal of 40 columns", async () => {
+  await withSandbox("table", {}, async (sandbox) => {
+    plant(sandbox, sandbox.home, { ...HOME, [`.config/${"long-name-".repeat(8)}end`]: 5 });
+    await inTerminal(sandbox, ["ephemeral"], { columns: 40, rows: 24 }, async (terminal) => {
+      const screen = await terminal.see(/exit 0/);
+      expect(screen).toMatch(/49 KiB .*~\/\.mozilla\/$/m);
+      expect(screen).toMatch(/5 B .*~\/\.con.*\u2026.*end$/m);
+    });
+  });
+});
+
+test("a configuration that would become invalid is not written", async () => {
+  await withSandbox("invalid", {}, async (sandbox) => {
+    plant(sandbox, sandbox.home, { ".app/inner/x": 1, ".app/y": 5 });
+    const text = JSON.stringify({ home: sandbox.home, persistence: { [sandbox.storage]: { files: [".app/inner/x"] } } });
+    writeFileSync(sandbox.configFile, text);
+    const other = join(sandbox.base, "other");
+    await inTerminal(sandbox, ["ephemeral", "-i", "--config", sandbox.configFile, "--storage", `${other}/../x`], WIDE, async (terminal) => {
+      await terminal.see(/would be gone/);
+      await terminal.press("p", "f", "w");
+      await terminal.see(/exit 2/);
+    });
+    expect(readFileSync(sandbox.configFile, "utf8")).toBe(text);
+  });
+});
