@@ -1,9 +1,11 @@
 // npm run bench [-- SUBCOMMAND OPTIONS]: one subcommand a file, "operations" when none is named.
 import { argv } from "node:process";
 import { benchOperations } from "./operations.ts";
+import { startup } from "./startup.ts";
 
 const SUBCOMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
   operations: benchOperations,
+  startup,
 };
 
 const [first = "operations", ...rest] = argv.slice(2);

@@ -52,7 +52,10 @@ function report(title: string, figures: readonly Figures[]): void {
   process.stdout.write(`${title.padEnd(44)} ${ms.toFixed(0).padStart(6)} ms ${mib.toFixed(1).padStart(7)} MiB PSS\n`);
 }
 
-export async function startup(rounds: number): Promise<void> {
+const ROUNDS = 5;
+
+export async function startup(args: readonly string[]): Promise<void> {
+  const rounds = Number(args[args.indexOf("--rounds") + 1] ?? ROUNDS) || ROUNDS;
   await withSandbox("bench-startup", { as: "user" }, async (sandbox) => {
     const wiki: Figures[] = [];
     const sixty: Figures[] = [];
