@@ -8,10 +8,5 @@
     ".config/app/settings.ini".text = "a=1";
     ".vim".recursive = true;
     ".vim".source = ./.;
-    off = {
-      enable = false;
-      target = ".config/app";
-      text = "";
-    };
   };
 }
