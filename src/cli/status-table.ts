@@ -37,11 +37,10 @@ export function renderStatus(report: StatusReport, style: Style, now = Date.now(
   const storages = [...new Set(report.entries.map((entry) => entry.storage))];
   const groups = storages.map((storage) => report.entries.filter((entry) => entry.storage === storage));
   const ordered = groups.flat();
-  const [titles, ...rows] = table(
-    [TITLES.map((title) => style.paint("dim", title)), ...ordered.map((entry) => entryCells(entry, report.home, style))],
-    COLUMNS,
-    style.width,
-  );
+  const cells = ordered.map((entry) => entryCells(entry, report.home, style));
+  // A column that holds nothing but its title is none.
+  const heads = TITLES.map((title, index) => (cells.some((row) => row[index] !== "") ? style.paint("dim", title) : ""));
+  const [titles, ...rows] = table([heads, ...cells], COLUMNS, style.width);
   const hints = new Map(report.refusals.map((refusal) => [refusal.target, refusal]));
   const lines = heading(report, style, now);
   if (titles?.trim() && ordered.some((entry) => entry.stats)) lines.push("", titles);

@@ -30,6 +30,8 @@ export interface EphemeralGroup extends Group {
   /** How it would have to be kept, where FUSE is the wrong way. */
   readonly method: "symlink" | null;
   readonly note: string | null;
+  /** An entry names it, and yet it is not kept just now. */
+  readonly configured: boolean;
 }
 
 export interface EphemeralReport {
@@ -79,7 +81,7 @@ export async function reviewHome(
         : entry === "directory"
           ? "configured, but not mounted now"
           : "configured, but a plain file stands where the link belongs";
-    return { ...group, program: told?.program || null, method: told?.method ?? null, note };
+    return { ...group, program: told?.program || null, method: told?.method ?? null, note, configured: entry !== undefined };
   });
   const groups = all.filter((group) => group.bytes >= (options.minSize ?? 0)).sort(ORDER[options.sort ?? "size"]);
   const type = filesystemOf(home, mounts)?.type ?? "unknown";

@@ -41,6 +41,7 @@ export function suggest(groups: readonly EphemeralGroup[], storage: Storage | un
 }
 
 function unfit(group: EphemeralGroup): string | undefined {
+  if (group.configured) return "an entry names it already";
   if (group.type === "others") return "too many to name them one by one";
   if (group.type === "link") return "a link: what it leads to may be kept, not the link";
   if (group.odd) return "its name is not UTF-8";

@@ -3,10 +3,6 @@
 import { raw } from "./call.ts";
 import { libc } from "./libc.ts";
 
-export const DT_UNKNOWN = 0;
-export const DT_DIR = 4;
-export const DT_LNK = 10;
-
 export const DIRENT = { reclen: 16, type: 18, name: 19 } as const;
 
 /** Fills `buffer` with the next entries of the directory `fd`: the bytes filled, 0 at the end, or -errno. */

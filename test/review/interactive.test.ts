@@ -1,11 +1,11 @@
 // The chooser, driven through a real terminal.
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import stringWidth from "string-width";
 import { expect, test } from "vitest";
 import { withSandbox } from "../helpers/sandbox.ts";
 import { inTerminal } from "./terminal.ts";
-import { plant } from "./tree.ts";
+import { paths, plant, review } from "./tree.ts";
 
 const HOME = {
   ".mozilla/firefox/p/places.sqlite": 50_000,
@@ -45,6 +45,25 @@ test("keep, ignore, look into a directory, and write it into the configuration",
       persistence: { [sandbox.storage]: { directories: [".ssh", ".mozilla", ".config/Code/User"] } },
       ephemeral: { ignore: ["/Documents/"] },
     });
+  });
+});
+
+test("write and adopt: the data is in storage, the directory mounted, the file a link", async () => {
+  await withSandbox("adopt", {}, async (sandbox) => {
+    plant(sandbox, sandbox.home, { ".mozilla/places.sqlite": 50_000, ".bash_history": "ls\n", ".zshrc": "already configured\n" });
+    sandbox.writeConfig({ home: sandbox.home, persistence: { [sandbox.storage]: { files: [".zshrc"] } } });
+    await inTerminal(sandbox, ["ephemeral", "-i", "--config", sandbox.configFile], WIDE, async (terminal) => {
+      await terminal.see(/Firefox/);
+      await terminal.press("p", "p", "p", "f", "a");
+      await terminal.see(/exit 0/);
+    });
+    expect(statSync(join(sandbox.storage, ".mozilla/places.sqlite")).size).toBe(50_000);
+    expect(sandbox.mounts().map(({ mountpoint }) => mountpoint)).toEqual([join(sandbox.home, ".mozilla")]);
+    expect(readlinkSync(join(sandbox.home, ".bash_history"))).toBe(join(sandbox.storage, ".bash_history"));
+    expect(readFileSync(join(sandbox.storage, ".zshrc"), "utf8")).toBe("already configured\n");
+    expect(paths(await review(sandbox, "--config", sandbox.configFile))).toEqual([]);
+    const status = await sandbox.run(["status"]);
+    expect(status.stdout).toMatch(/~\/\.mozilla\/ +mounted +kernel shared +\d+/);
   });
 });
 

@@ -3,6 +3,9 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { render } from "ink";
+import { locations } from "../../config/locations.ts";
+import { ask } from "../../daemon/control/client.ts";
+import type { StatusReport } from "../../daemon/status.ts";
 import { EXIT, HmpersistError } from "../../errors.ts";
 import { formatCount } from "../../format.ts";
 import { reviewHome, type EphemeralOptions, type EphemeralReport } from "../../review/ephemeral.ts";
@@ -25,6 +28,7 @@ export interface Chooser {
   readonly storage: string | undefined;
 }
 
+const STATUS_MS = 1800;
 const ALTERNATE_SCREEN = "\x1b[?1049h\x1b[H";
 const MAIN_SCREEN = "\x1b[?1049l\x1b[?25h";
 
@@ -98,9 +102,10 @@ async function act(chooser: Chooser, outcome: Outcome, state: State): Promise<nu
       const key = keyFor(chooser);
       if (key === undefined) throw new HmpersistError("HMP_USAGE", "no storage to write entries for", "name one with --storage");
       extendConfig(chooser.file, key, suggestion, ignored);
-      for (const { group, why } of suggestion.left) process.stdout.write(`left out: ~/${printable(group.path)} (${why})\n`);
+      for (const { group, why } of suggestion.left.filter((each) => !each.group.configured))
+        process.stdout.write(`left out: ~/${printable(group.path)} (${why})\n`);
       process.stdout.write(`written: ${printable(chooser.file)}\n`);
-      return outcome === "write" ? EXIT.done : adopt(chooser, suggestion);
+      return outcome === "write" ? EXIT.done : adopt(chooser, state, suggestion);
     }
   }
 }
@@ -111,13 +116,22 @@ const jsonEntries = ({ directories, files }: Suggestion, ignore: readonly string
   ...(ignore.length > 0 ? { "ephemeral.ignore": ignore } : {}),
 });
 
-/** Runs `hmpersist adopt` over what was chosen; its exit code is ours. */
-function adopt({ found, file }: Chooser, { directories, files }: Suggestion): Promise<number> {
-  const targets = [...directories, ...files].map(({ group }) => join(found.config.home, group.path));
-  if (targets.length === 0) return Promise.resolve(EXIT.done);
-  const child = spawn(process.execPath, [process.argv[1] ?? "hmpersist", "adopt", "--config", file, "--", ...targets], {
-    stdio: "inherit",
-  });
+/** Moves what was chosen into storage with `hmpersist adopt`, whose exit code is ours; an entry that was there before comes along. */
+async function adopt({ found, file }: Chooser, state: State, { directories, files }: Suggestion): Promise<number> {
+  const groups = [
+    ...[...directories, ...files].map(({ group }) => group),
+    ...marked(state, "persist").filter(({ configured }) => configured),
+  ];
+  if (groups.length === 0) return EXIT.done;
+  const daemon = await ask<StatusReport>(locations(process.env).controlSocket, { command: "status" }, STATUS_MS).catch(() => undefined);
+  // It refuses what is still in the way, which is just what is adopted next.
+  if (daemon === undefined) await own(["mount", "--config", file], "ignore");
+  return own(["adopt", "--config", file, "--", ...groups.map(({ path }) => join(found.config.home, path))], "inherit");
+}
+
+/** Runs this program with other arguments. */
+function own(args: readonly string[], stdout: "ignore" | "inherit"): Promise<number> {
+  const child = spawn(process.execPath, [process.argv[1] ?? "", ...args], { stdio: ["ignore", stdout, "inherit"] });
   return new Promise((resolve, reject) => {
     child.on("error", reject);
     child.on("exit", (code) => resolve(code ?? EXIT.internal));

@@ -18,6 +18,7 @@ const group = (path: string, type: EphemeralGroup["type"] = "directory"): Epheme
   program: null,
   method: null,
   note: null,
+  configured: false,
 });
 
 const TREE: Record<string, EphemeralGroup[]> = {

@@ -17,6 +17,7 @@ const group = (path: string, change: Partial<EphemeralGroup> = {}): EphemeralGro
   program: null,
   method: null,
   note: null,
+  configured: false,
   ...change,
 });
 const prefixed = { removePrefixDirectory: true } as Storage;
