@@ -41,7 +41,7 @@ export function explainPlan(plan: Plan): string[] {
     const others = more.length === 0 ? "" : ` (and ${more.length} more)`;
     return `refused: ${first?.option}${others}: ${cause}`;
   });
-  const postponed = plan.postponed.map((target) => `then see to ${target}, which a mount that goes hides`);
+  const postponed = plan.postponed.map((target) => `then see to ${target}, once what stands there now is gone`);
   return [...refused, ...plan.actions.map(explainAction), ...postponed];
 }
 

@@ -1,9 +1,15 @@
-// `hmpersist plan`: computed here, from the configuration and what is there; changes nothing, needs no daemon.
-import { Observer } from "../../daemon/observe.ts";
+// `hmpersist plan`: computed here, from the configuration and what is there; changes nothing, needs no daemon. One that runs is asked
+// how it serves what is mounted, and the links it made are read from its memory, so that the plan is the one `apply` would carry out.
+import { locations } from "../../config/locations.ts";
+import { ask } from "../../daemon/control/client.ts";
+import { Observer, type HeldMounts } from "../../daemon/observe.ts";
+import type { StatusReport } from "../../daemon/status.ts";
 import { EXIT } from "../../errors.ts";
 import { makeDesired } from "../../plan/desired.ts";
 import { makePlan } from "../../plan/diff.ts";
 import { explainPlan } from "../../plan/explain.ts";
+import { LinkMemory } from "../../link/memory.ts";
+import { SysError } from "../../sys/errno.ts";
 import { printable } from "../../sys/text.ts";
 import { loadSettings } from "../settings.ts";
 
@@ -16,14 +22,37 @@ export interface PlanOptions {
 export async function plan(options: PlanOptions): Promise<void> {
   const { config } = await loadSettings({ ...options, directory: [], file: [] });
   const desired = makeDesired(config, { root: process.geteuid?.() === 0 });
-  const observation = await new Observer().observe(desired, "living", new Map());
+  const observation = await new Observer().observe(desired, await heldMounts(), ownLinks(desired.home));
   const made = makePlan(desired, observation);
   if (options.json === true) {
     process.stdout.write(
-      `${JSON.stringify({ actions: made.actions, refusals: made.refusals, kept: made.kept.map((spec) => spec.target) })}\n`,
+      `${JSON.stringify({ actions: made.actions, refusals: made.refusals, kept: made.kept.map((spec) => spec.target), postponed: made.postponed })}\n`,
     );
   } else {
     for (const line of explainPlan(made)) process.stdout.write(`${printable(line)}\n`);
   }
   process.exitCode = made.refusals.length > 0 ? EXIT.refused : EXIT.done;
+}
+
+const TIMEOUT_MS = 1_800;
+
+async function heldMounts(): Promise<HeldMounts> {
+  try {
+    const { entries } = await ask<StatusReport>(locations(process.env).controlSocket, { command: "status" }, TIMEOUT_MS);
+    const served = entries.filter(({ state, method }) => state === "mounted" && method === "fuse");
+    return new Map(served.map(({ target, cache }) => [target, cache === undefined ? {} : { cache }]));
+  } catch {
+    // No daemon, or none that answers: what is served counts as its.
+    return "living";
+  }
+}
+
+function ownLinks(home: string): ReadonlyMap<string, string> {
+  try {
+    return new LinkMemory(locations(process.env).stateDir, home, () => {}).texts();
+  } catch (error) {
+    // A home that cannot be opened is the plan's to refuse.
+    if (error instanceof SysError) return new Map();
+    throw error;
+  }
 }
