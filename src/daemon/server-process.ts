@@ -51,6 +51,9 @@ export class ServerProcess {
   readonly #events: ServerEvents;
   readonly #handoverPath: string;
   readonly #held = new Map<string, Held>();
+  /** By mountpoint: the mount that was last given to the server. */
+  readonly #ids = new Map<string, number>();
+  #lastId = 0;
   readonly #waiting = new Map<string, Waiting>();
   readonly #stats = new Map<number, (mounts: Record<string, ServeStats>) => void>();
   #child: ChildProcess | undefined;
@@ -126,7 +129,8 @@ export class ServerProcess {
     if (held.device !== undefined && held.state !== undefined) {
       sendFds(this.#socket, Buffer.from(`${mountpoint.slice(0, 1024)}\n`), [held.device, held.state]);
     }
-    this.#tell(child, { type: "serve", engine: held.engine, spec: held.spec, device: held.device !== undefined, resume });
+    this.#ids.set(mountpoint, ++this.#lastId);
+    this.#tell(child, { type: "serve", id: this.#lastId, engine: held.engine, spec: held.spec, device: held.device !== undefined, resume });
     try {
       await answer;
     } finally {
@@ -219,6 +223,8 @@ export class ServerProcess {
       case "ended":
         // A server that quits says so for each of its mounts, which go on with the next one.
         if (this.#keepMounts) break;
+        // A mount that was replaced meanwhile: its successor is not over.
+        if (this.#ids.get(message.mountpoint) !== message.id) break;
         this.#release(message.mountpoint);
         this.#events.ended(message.mountpoint, message.reason);
         break;

@@ -8,6 +8,8 @@ export const FD_SOCKET = 4;
 export type ToServer =
   | {
       readonly type: "serve";
+      /** Names this mount in "ended": another one may stand at its mountpoint by then. */
+      readonly id: number;
       readonly engine: EngineName;
       readonly spec: ServeSpec;
       /** True: a message with the device and the state descriptor is waiting on the descriptor socket. */
@@ -23,5 +25,5 @@ export type FromServer =
   | { readonly type: "ready" }
   | { readonly type: "serving"; readonly mountpoint: string }
   | { readonly type: "failed"; readonly mountpoint: string; readonly reason: string }
-  | { readonly type: "ended"; readonly mountpoint: string; readonly reason?: string }
+  | { readonly type: "ended"; readonly id: number; readonly mountpoint: string; readonly reason?: string }
   | { readonly type: "stats"; readonly seq: number; readonly mounts: Record<string, ServeStats> };

@@ -12,6 +12,8 @@ const engines = new Map<EngineName, Promise<Engine>>();
 const served = new Map<string, ServedMount>();
 /** Duplicates of the descriptors of each mount, for a daemon that takes over from one that died. */
 const kept = new Map<string, HandedMount>();
+/** Mounts that have not ended, those included that were unmounted lazily and have a successor. */
+let active = 0;
 /** Where a new daemon asks for them. */
 const [handoverPath] = process.argv.slice(2);
 
@@ -35,26 +37,34 @@ async function serve(message: Extract<ToServer, { type: "serve" }>): Promise<voi
   const { mountpoint } = message.spec;
   // Taken off the socket at once and in order, before anything waits.
   const [device, state] = message.device ? (receiveFds(FD_SOCKET, 4096, 2, false)?.fds ?? []) : [];
+  letGo(mountpoint);
+  if (device !== undefined && state !== undefined) {
+    kept.set(mountpoint, { engine: message.engine, spec: message.spec, device: dup(device), state: dup(state) });
+  }
+  const mine = kept.get(mountpoint);
+  // What was served here before may have open files yet, and ends after this began: only what is still its own may it take along.
+  const forget = (mount?: ServedMount): void => {
+    if (served.get(mountpoint) === mount) served.delete(mountpoint);
+    if (kept.get(mountpoint) === mine) letGo(mountpoint);
+  };
+  active += 1;
   try {
-    if (device !== undefined && state !== undefined) {
-      kept.set(mountpoint, { engine: message.engine, spec: message.spec, device: dup(device), state: dup(state) });
-    }
     const engine = await loadEngine(message.engine);
     const mount = await engine.serve(message.spec, device, state === undefined ? undefined : { fd: state, resume: message.resume });
     served.set(mountpoint, mount);
     tell({ type: "serving", mountpoint });
     const reason = await mount.ended;
-    forget(mountpoint);
-    tell({ type: "ended", mountpoint, ...(reason === undefined ? {} : { reason }) });
-    if (!process.connected && served.size === 0) await quit();
+    forget(mount);
+    tell({ type: "ended", id: message.id, mountpoint, ...(reason === undefined ? {} : { reason }) });
   } catch (error) {
-    forget(mountpoint);
+    forget();
     tell({ type: "failed", mountpoint, reason: error instanceof Error ? error.message : String(error) });
   }
+  active -= 1;
+  if (!process.connected && active === 0) await quit();
 }
 
-function forget(mountpoint: string): void {
-  served.delete(mountpoint);
+function letGo(mountpoint: string): void {
   const mount = kept.get(mountpoint);
   kept.delete(mountpoint);
   if (mount === undefined) return;
@@ -101,7 +111,7 @@ process.on("SIGINT", () => {});
 process.on("SIGTERM", () => {});
 process.on("SIGHUP", () => {});
 process.on("disconnect", () => {
-  if (served.size === 0 || handoverPath === undefined) process.exit(0);
+  if (active === 0 || handoverPath === undefined) process.exit(0);
   offerHandover(handoverPath, handOver, () => process.exit(0));
 });
 tell({ type: "ready" });
