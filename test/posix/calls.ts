@@ -126,10 +126,10 @@ export function python(directory: string, program: string, ...args: string[]): P
 export interface Dialogue {
   readonly child: ChildProcess;
   /** The next line it prints. */
-  line(): Promise<string>;
-  say(text: string): void;
+  readonly line: () => Promise<string>;
+  readonly say: (text: string) => void;
   /** Closes its input and waits for its end; anything but exit code 0 is an error. */
-  end(): Promise<void>;
+  readonly end: () => Promise<void>;
 }
 
 export function dialogue(directory: string, program: string, ...args: string[]): Dialogue {
