@@ -38,7 +38,7 @@ export const NOT_TAKEN = {
   FUSE_SUBMOUNTS: "file systems mounted inside the storage stay ordinary directories",
   FUSE_SECURITY_CTX: "labels are the storage's own",
   FUSE_ALLOW_IDMAP: "no id mapping between mount and storage",
-  FUSE_OVER_IO_URING: "Node has no io_uring",
+  FUSE_OVER_IO_URING: "its queues need a ring per CPU mapped and driven from C",
   FUSE_REQUEST_TIMEOUT: "a slow storage is waited for",
 } as const;
 
