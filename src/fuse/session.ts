@@ -50,6 +50,7 @@ export class Session {
     mem: Memory,
     mayPassthrough: boolean,
     host: SessionHost,
+    directories = 256,
   ) {
     this.spec = spec;
     this.#mem = mem;
@@ -61,11 +62,20 @@ export class Session {
     const type = mem.word(STATFS_AT + STATFS.f_type);
     const behaviour = behaviourOf(spec.cache, type);
     const request = new Request(mem);
-    this.fs = new Passthrough(rootFd, mem, request, new Credentials(mem, behaviour), this.#tables, behaviour, {
-      backingOpen: (fd) => this.device.backingOpen(fd),
-      backingClose: (id) => this.device.backingClose(id),
-      defer: (job) => host.defer(this, mem.word(REQUEST + fuse_in_header.unique), mem.word(REQUEST + fuse_in_header.unique + 4), job),
-    });
+    this.fs = new Passthrough(
+      rootFd,
+      mem,
+      request,
+      new Credentials(mem, behaviour),
+      this.#tables,
+      behaviour,
+      {
+        backingOpen: (fd) => this.device.backingOpen(fd),
+        backingClose: (id) => this.device.backingClose(id),
+        defer: (job) => host.defer(this, mem.word(REQUEST + fuse_in_header.unique), mem.word(REQUEST + fuse_in_header.unique + 4), job),
+      },
+      directories,
+    );
     this.#dispatcher = new Dispatcher(mem, request, {
       fs: this.fs,
       own: (opcode) => this.#own(opcode, request, behaviour, mayPassthrough && !isStacked(type)),

@@ -76,11 +76,8 @@ function defer(
 function add(message: Extract<ToThread, { type: "add" }>): void {
   const { id, spec, device, state, counters } = message;
   try {
-    const session = new Session(spec, device, state, mem, data.passthrough, {
-      defer,
-      log,
-      negotiated: (features) => tell({ type: "negotiated", id, features }),
-    });
+    const negotiated = (features: string[]): void => tell({ type: "negotiated", id, features });
+    const session = new Session(spec, device, state, mem, data.passthrough, { defer, log, negotiated }, data.directories);
     const served = { id, session, counters: new Float64Array(counters), shared: counters };
     watch(EPOLL_CTL_ADD, device, id);
     mounts.set(id, served);

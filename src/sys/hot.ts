@@ -56,10 +56,15 @@ export const hot = {
   umask: bind<(mask: N) => N>("uint32_t umask(uint32_t)"),
   setfsuid: bind<(uid: N) => N>("int setfsuid(uint32_t)"),
   setfsgid: bind<(gid: N) => N>("int setfsgid(uint32_t)"),
+  /** capget(2) and capset(2), by their number. */
+  capability: bind<(number: N, header: N, data: N) => N>("long syscall(long, int64_t, int64_t)"),
   setgroups: bind<(number: N, count: N, list: N) => N>("long syscall(long, size_t, int64_t)"),
   mmap: bind<(address: N, length: N, prot: N, flags: N, fd: N, offset: N) => N>("int64_t mmap(int64_t, size_t, int, int, int, int64_t)"),
   munmap: bind<(address: N, length: N) => N>("int munmap(int64_t, size_t)"),
 };
 
 /** syscall(2) numbers; they differ between architectures. */
-export const SYS = arch === "arm64" ? { getdents64: 61, setgroups: 159 } : { getdents64: 217, setgroups: 116 };
+export const SYS =
+  arch === "arm64"
+    ? { getdents64: 61, setgroups: 159, capget: 90, capset: 91 }
+    : { getdents64: 217, setgroups: 116, capget: 125, capset: 126 };

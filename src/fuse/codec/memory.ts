@@ -27,6 +27,8 @@ export const PATH_AT = SCRATCH + 576;
 export const OFFSETS_AT = SCRATCH + 640;
 export const IOVEC_AT = SCRATCH + 704;
 export const IOCTL_AT = SCRATCH + 736;
+/** struct __user_cap_header_struct and two __user_cap_data_struct. */
+export const CAPS_AT = SCRATCH + 832;
 /** "" for AT_EMPTY_PATH, and ".". */
 export const EMPTY_AT = SCRATCH + 768;
 export const DOT_AT = SCRATCH + 776;

@@ -4,12 +4,15 @@
 import { geteuid, getegid } from "node:process";
 import { readFileSync } from "node:fs";
 import { hot, SYS } from "../../sys/hot.ts";
-import { GROUPS_AT, type Memory } from "../codec/memory.ts";
+import { CAPS_AT, GROUPS_AT, type Memory } from "../codec/memory.ts";
 import type { Request } from "../codec/request.ts";
 import type { Behaviour } from "./behaviour.ts";
 
 const CLONE_FS = 0x200;
 const MAX_GROUPS = 1000;
+/** linux/capability.h */
+const LINUX_CAPABILITY_VERSION_3 = 0x20080522;
+const CAP_FSETID = 1 << 4;
 
 /** Once per thread, before it serves: its own umask and working directory. False where it is refused (a seccomp filter). */
 export function leaveSharedFsStruct(): boolean {
@@ -58,6 +61,25 @@ export class Credentials {
     hot.setfsgid(this.#gid);
     this.#setGroups(this.#own);
     this.#switched = false;
+  }
+
+  /**
+   * Runs `call` without CAP_FSETID. The kernel performs writes to a backing file with the credentials that registered it, and with that
+   * capability they would leave set-id bits in place whoever writes.
+   */
+  withoutFsetid(call: () => number): number {
+    const mem = this.#mem;
+    const [header, data] = [mem.address + CAPS_AT, mem.address + CAPS_AT + 8];
+    mem.setWord(CAPS_AT, LINUX_CAPABILITY_VERSION_3);
+    mem.setWord(CAPS_AT + 4, 0);
+    if (hot.capability(SYS.capget, header, data) !== 0) return call();
+    const effective = mem.word(CAPS_AT + 8);
+    mem.setWord(CAPS_AT + 8, effective & ~CAP_FSETID);
+    hot.capability(SYS.capset, header, data);
+    const result = call();
+    mem.setWord(CAPS_AT + 8, effective);
+    hot.capability(SYS.capset, header, data);
+    return result;
   }
 
   #groupsOf(request: Request): readonly number[] {

@@ -57,7 +57,10 @@ function startPassthrough(fs: Passthrough, nodeid: number, fd: number): number {
   if (fs.nodes.firstHandle(nodeid) !== 0) return 0;
   // Writes to a backing file carry our credentials and would keep set-id bits that the writer's must clear.
   if ((fs.mem.word(STATX_AT + STATX.stx_mode) & (S_ISUID | S_ISGID)) !== 0) return 0;
-  return Math.max(0, fs.services.backingOpen(fd));
+  return Math.max(
+    0,
+    fs.creds.withoutFsetid(() => fs.services.backingOpen(fd)),
+  );
 }
 
 export function open(fs: Passthrough): number {

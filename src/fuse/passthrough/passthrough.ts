@@ -67,7 +67,7 @@ export class Passthrough {
     tables: SharedTables,
     behaviour: Behaviour,
     services: Services,
-    directories = 256,
+    directories: number,
   ) {
     this.rootFd = rootFd;
     this.mem = mem;
