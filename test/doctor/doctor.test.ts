@@ -1,6 +1,6 @@
 // Each check against a machine that is wrong in just that: in a mount namespace of its own, where /etc, /dev and /usr/bin can be bent
 // without anybody noticing.
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
@@ -179,6 +179,34 @@ test("a dead mount is named with the line that takes it away, and nothing hangs 
       }),
       expect.objectContaining({ verdict: "problem", message: expect.stringMatching(/stuck does not answer/) }),
     ]);
+  });
+});
+
+test("a configuration that lies in the home is gone after a reboot", async () => {
+  await withSandbox("place", {}, async (sandbox) => {
+    configure(sandbox, {});
+    const own = join(sandbox.home, "config.json");
+    copyFileSync(sandbox.configFile, own);
+    const lost = diagnosis(await sandbox.run(["doctor", "--json", "--config", own]));
+    expect(lost.of("configuration")[1]).toMatchObject({ verdict: "problem", fix: expect.stringMatching(/service install --config/) });
+    const kept = diagnosis(await sandbox.run(["doctor", "--json", "--config", sandbox.configFile]));
+    expect(kept.of("configuration").map(({ verdict }) => verdict)).toEqual(["ok", "ok"]);
+  });
+});
+
+test("a daemon that runs is asked what it holds", async () => {
+  await withSandbox("asked", {}, async (sandbox) => {
+    configure(sandbox, {}, [".mozilla", ".in-the-way"]);
+    mkdirSync(join(sandbox.home, ".in-the-way/x"), { recursive: true });
+    await sandbox.run(["mount", "--config", sandbox.configFile]);
+    const { of } = diagnosis(await sandbox.run(["doctor", "--json", "--config", sandbox.configFile]));
+    expect(of("daemon")[0]).toMatchObject({
+      verdict: "warning",
+      message: expect.stringMatching(/1 of 2 entries/),
+      fix: "hmpersist status",
+    });
+    expect(of("mounts")[0]).toMatchObject({ verdict: "ok", message: "all 1 answer" });
+    expect(of("engine")[0]).toMatchObject({ verdict: "ok", message: expect.stringMatching(/kernel serves.*2 shared/) });
   });
 });
 

@@ -33,7 +33,7 @@ export class Terminal {
       String(columns),
       "-y",
       String(rows),
-      `${command}; echo exit $?; sleep 1000`,
+      `trap : INT; ${command}; echo exit $?; sleep 1000`,
     );
     return terminal;
   }
