@@ -18,6 +18,8 @@ export async function probeFuseNative(): Promise<EngineProbe> {
   if (!existsSync("/dev/fuse")) return answer(false, "there is no /dev/fuse");
   const path = ["/run/wrappers/bin", ...(process.env["PATH"] ?? "").split(":"), "/usr/bin", "/bin"];
   const found = path.some((one) => one.startsWith("/") && existsSync(join(one, "fusermount")));
-  if (!found) return answer(false, "libfuse 2 needs a program called fusermount, which fuse3 brings as a link on most systems");
+  // Root mounts by mount(2).
+  if (!found && process.geteuid?.() !== 0)
+    return answer(false, "libfuse 2 needs a program called fusermount, which fuse3 brings as a link on most systems");
   return answer(true, "the npm package fuse-native, over libfuse 2");
 }
