@@ -52,3 +52,11 @@ export function takeInstanceLock(path: string): void {
   ftruncate(fd, 0);
   pwriteAll(fd, Buffer.from(`${process.pid}\n`), 0);
 }
+
+/** Waits until no daemon holds the lock, at most `ms`: then the next one can be started. */
+export async function instanceEnded(path: string, ms: number): Promise<void> {
+  const end = Date.now() + ms;
+  const fd = openat(AT_FDCWD, cstr(path), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+  while (raw(libc.flock, fd, LOCK_EX | LOCK_NB) < 0 && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 10));
+  close(fd);
+}

@@ -5,6 +5,7 @@ import { homeOf, locations } from "../../config/locations.ts";
 import { isWithin } from "../../config/place.ts";
 import { listedMounts } from "../../daemon/mount-list.ts";
 import { ask } from "../../daemon/control/client.ts";
+import { instanceEnded } from "../../daemon/instance-lock.ts";
 import { describeHolders } from "../../daemon/busy.ts";
 import { EXIT, HmpersistError } from "../../errors.ts";
 import { findHolders } from "../../mount/holders.ts";
@@ -24,6 +25,7 @@ interface Result {
 }
 
 const TIMEOUT_MS = 60_000;
+const DAEMON_END_MS = 10_000;
 
 export async function unmount(targets: readonly string[], options: UnmountOptions): Promise<void> {
   if (options.leftovers && comesBack()) return;
@@ -41,10 +43,13 @@ function comesBack(): boolean {
 }
 
 async function throughDaemon(targets: readonly string[], lazy: boolean): Promise<Result> {
-  const { controlSocket } = locations(process.env);
+  const { controlSocket, lockFile } = locations(process.env);
   try {
     const request = { command: "unmount", lazy, ...(targets.length === 0 ? {} : { targets }) } as const;
-    return await ask<Result>(controlSocket, request, TIMEOUT_MS);
+    const result = await ask<Result>(controlSocket, request, TIMEOUT_MS);
+    // The daemon ends once it has nothing left: whoever starts the next one right after this command must not find it still there.
+    if (targets.length === 0 && Object.keys(result.busy).length === 0) await instanceEnded(lockFile, DAEMON_END_MS);
+    return result;
   } catch (error) {
     if (!(error instanceof HmpersistError) || error.code !== "HMP_NO_DAEMON") throw error;
     return leftovers(targets, lazy);
