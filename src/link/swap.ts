@@ -38,7 +38,13 @@ export function isOurLink(swap: Swap, name: CName): boolean {
  */
 export function swapIn(swap: Swap): Stat | undefined {
   const { dir, name } = swap.place;
-  symlinkat(cstr(swap.text), dir, swap.name);
+  try {
+    symlinkat(cstr(swap.text), dir, swap.name);
+  } catch (error) {
+    // An undoing that was never let finish left something: `recover` comes first.
+    if (isErrno(error, "EEXIST")) return undefined;
+    throw error;
+  }
   try {
     renameat2(dir, swap.name, dir, name, RENAME_EXCHANGE);
     return statSwap(swap);
@@ -78,23 +84,27 @@ export function dropEmptyDirectory(swap: Swap): boolean {
 }
 
 /**
- * Puts back what came out. Should a program have replaced our link meanwhile, what it put there is newer still and stays; what then
- * comes out is what that program would have replaced, and is dropped.
+ * Puts back what came out. Should a program have replaced what we put there meanwhile, what it put there is newer still and goes back
+ * instead, until what comes out is what we had put in: that is what the program has replaced, and it is dropped.
  */
 export function putBack(swap: Swap): void {
-  const { dir, name } = swap.place;
+  // What we put into the place last; undefined: the link.
+  let placed: Stat | undefined;
   for (let tries = 0; tries < UNDO_TRIES; tries += 1) {
     const mine = statSwap(swap);
-    if (mine === undefined) return;
-    if (!exchangeBack(swap)) return;
+    if (mine === undefined || !exchangeBack(swap)) return;
     const out = statSwap(swap);
     if (out === undefined) return;
-    if (isOurLink(swap, swap.name)) return dropSwap(swap);
-    // Newer than ours: exchange again; what comes out then must be what we had put there.
-    renameat2(dir, swap.name, dir, name, RENAME_EXCHANGE);
-    const again = statSwap(swap);
-    if (again !== undefined && sameInode(again, mine) && !isDirectory(again)) return dropSwap(swap);
+    if (placed === undefined ? isOurLink(swap, swap.name) : sameInode(out, placed)) return dropAny(swap);
+    placed = mine;
   }
+}
+
+// A directory with something in it is not dropped; `recover` dates it.
+function dropAny(swap: Swap): void {
+  const stat = statSwap(swap);
+  if (stat !== undefined && isDirectory(stat)) dropEmptyDirectory(swap);
+  else dropSwap(swap);
 }
 
 // False if all is done: nothing stood in the place any more.
@@ -105,7 +115,7 @@ function exchangeBack(swap: Swap): boolean {
     return true;
   } catch (error) {
     if (isErrno(error, "ENOENT")) {
-      renameat2(dir, swap.name, dir, name, RENAME_NOREPLACE);
+      bringBack(swap);
       return false;
     }
     if (!isErrno(error, "EINVAL", "ENOSYS", "EOPNOTSUPP")) throw error;
