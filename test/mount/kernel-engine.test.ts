@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { CacheMode } from "../../src/config/config.ts";
+import type { ServeSpec, ServeStats } from "../../src/engine/engine.ts";
 import { call } from "../../src/sys/call.ts";
 import { MFD_CLOEXEC, MNT_DETACH } from "../../src/sys/constants.ts";
 import { libc } from "../../src/sys/libc.ts";
@@ -48,9 +49,23 @@ class Served {
     mount(this.source, this.mountpoint, "fuse.hmpersist", 6, data);
   }
 
-  async start(resume = false): Promise<void> {
+  /** `others` are served by the same process, each a storage of its own. */
+  async start(resume = false, others: readonly Served[] = []): Promise<void> {
+    const mounts = [this, ...others];
+    const list = JSON.stringify(mounts.map((each, i) => ({ spec: each.spec, device: 3 + 2 * i, state: 4 + 2 * i, resume })));
+    this.messages.length = 0;
+    const child = spawn(process.execPath, [SERVER, list], {
+      stdio: ["pipe", "pipe", "pipe", ...mounts.flatMap((each) => [each.device, each.state])],
+    }) as ChildProcessWithoutNullStreams;
+    this.child = child;
+    createInterface({ input: child.stdout }).on("line", (line) => this.messages.push(JSON.parse(line) as Record<string, unknown>));
+    child.stderr.on("data", (chunk: Buffer) => (this.log += chunk.toString()));
+    await this.hears("serving");
+  }
+
+  get spec(): ServeSpec {
     const { source, mountpoint } = this;
-    const spec = {
+    return {
       mountpoint,
       source,
       storage: source,
@@ -58,15 +73,6 @@ class Served {
       allowOther: true,
       trace: this.#options.trace ?? false,
     };
-    const list = JSON.stringify([{ spec, device: 3, state: 4, resume }]);
-    this.messages.length = 0;
-    const child = spawn(process.execPath, [SERVER, list], {
-      stdio: ["pipe", "pipe", "pipe", this.device, this.state],
-    }) as ChildProcessWithoutNullStreams;
-    this.child = child;
-    createInterface({ input: child.stdout }).on("line", (line) => this.messages.push(JSON.parse(line) as Record<string, unknown>));
-    child.stderr.on("data", (chunk: Buffer) => (this.log += chunk.toString()));
-    await this.hears("serving");
   }
 
   hears(key: string): Promise<Record<string, unknown>> {
@@ -209,4 +215,48 @@ runs("root serves others as themselves: owner, group, umask and set-group-id of 
     "4711:4712:750\n4711:4712:640\n4711\n",
   );
   expect(await as("umask 002; echo x > team/f; mkdir team/d; stat -c %u:%g:%a team/f team/d")).toBe("4711:4242:664\n4711:4242:2775\n");
+});
+
+runs("a storage that is stopped dead stalls its own mount only, and everything completes when it comes back", async () => {
+  const slow = join(base, "slow");
+  const below = join(base, "below");
+  for (const directory of [slow, below]) mkdirSync(directory);
+  const bindfs = spawn("bindfs", ["-f", below, slow], { stdio: "ignore" });
+  try {
+    await until("bindfs", 20_000, () => readMountinfo().some((info) => info.mountpoint === slow));
+    const a = new Served(base, "a", { source: slow });
+    const b = new Served(base, "b", {});
+    all.push(a, b);
+    await a.start(false, [b]);
+    await shell(a.mountpoint, "echo one > file");
+    bindfs.kill("SIGSTOP");
+    const stuck = shell(a.mountpoint, "echo two > other; cat file");
+    await shell(b.mountpoint, "for i in 1 2 3 4 5 6 7 8 9; do echo $i > f$i; cat f$i; done");
+    const counters = async (): Promise<readonly ServeStats[]> => {
+      a.messages.length = 0;
+      a.child?.stdin.write("stats\n");
+      return (await a.hears("stats"))["stats"] as ServeStats[];
+    };
+    const waitUntilSeen = async (): Promise<void> => {
+      for (let seen = await counters(); (seen[0]?.busyMs ?? 0) <= 100 || seen[1]?.busyMs !== 0;) seen = await counters();
+    };
+    await deadline("the counters to tell which mount is stuck", 20_000, waitUntilSeen());
+    bindfs.kill("SIGCONT");
+    expect(await stuck).toBe("one\n");
+    expect(readFileSync(join(below, "other"), "utf8")).toBe("two\n");
+  } finally {
+    bindfs.kill("SIGCONT");
+    for (const served of all.splice(0)) await served.dispose();
+    if (readMountinfo().some((info) => info.mountpoint === slow)) umount2(slow, MNT_DETACH);
+    bindfs.kill("SIGKILL");
+  }
+});
+
+runs("set-id bits are cleared by another user's write, also into a file that got them while open", async () => {
+  const served = await serve("a", { cache: "exclusive" });
+  execFileSync("chmod", ["0777", served.source]);
+  const script =
+    "echo x > f; chmod 0777 f; exec 3>> f; chmod 6777 f; setpriv --reuid=4711 --regid=4712 --clear-groups sh -c 'echo y >&3'; exec 3>&-";
+  await shell(served.mountpoint, script);
+  expect(execFileSync("stat", ["-c", "%a", join(served.source, "f")], { encoding: "utf8" })).toBe("777\n");
 });
