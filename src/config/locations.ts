@@ -35,8 +35,16 @@ export function locations(env: NodeJS.ProcessEnv): Locations {
   };
 }
 
-/** $HOME, or the home of the user database where it is unset. */
-export const homeOf = (env: NodeJS.ProcessEnv): string => absolute(env["HOME"]) ?? userInfo().homedir;
+/** $HOME, or the home of the user database where it is unset; "/", which is refused as a home, for a uid without an entry there. */
+export function homeOf(env: NodeJS.ProcessEnv): string {
+  const home = absolute(env["HOME"]);
+  if (home !== undefined) return home;
+  try {
+    return userInfo().homedir;
+  } catch {
+    return "/";
+  }
+}
 
 // pam_systemd sets XDG_RUNTIME_DIR for a login; a hook run by a system service has none, though /run/user/UID may exist.
 function runtimeOf(env: NodeJS.ProcessEnv): string {
