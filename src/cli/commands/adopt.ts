@@ -12,6 +12,7 @@ import { makeDesired } from "../../plan/desired.ts";
 import type { Desired, Spec } from "../../plan/types.ts";
 import { raiseNofile } from "../../sys/rlimit.ts";
 import { printable } from "../../sys/text.ts";
+import { withDaemonConfig } from "../daemon-config.ts";
 import { loadSettings } from "../settings.ts";
 
 export interface AdoptCommandOptions {
@@ -35,7 +36,7 @@ interface Result {
 }
 
 export async function adopt(paths: readonly string[], options: AdoptCommandOptions): Promise<void> {
-  const { config } = await loadSettings({ ...options, directory: [], file: [] });
+  const { config } = await loadSettings({ ...(await withDaemonConfig(options)), directory: [], file: [] });
   const desired = makeDesired(config, { root: process.geteuid?.() === 0 });
   const specs = paths.map((path) => entryAt(resolve(path), desired));
   if (options.dryRun !== true && specs.some((spec) => spec.kind === "mount")) await requireDaemon();

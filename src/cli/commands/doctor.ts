@@ -1,4 +1,5 @@
 // `hmpersist doctor`: is this machine, this configuration and what runs now fit; each finding with the line that mends it.
+import { withDaemonConfig } from "../daemon-config.ts";
 import { examine } from "../../doctor/doctor.ts";
 import { EXIT } from "../../errors.ts";
 import { renderDoctor } from "../doctor-table.ts";
@@ -10,7 +11,7 @@ export interface DoctorOptions {
 }
 
 export async function doctor(options: DoctorOptions): Promise<void> {
-  const report = await examine(process.env, options.config);
+  const report = await examine(process.env, (await withDaemonConfig(options)).config);
   process.stdout.write(options.json === true ? `${JSON.stringify(report)}\n` : renderDoctor(report, style(process.stdout)));
   process.exitCode = report.counts.problem > 0 ? EXIT.found : EXIT.done;
 }

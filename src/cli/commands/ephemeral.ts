@@ -9,6 +9,7 @@ import { printable } from "../../sys/text.ts";
 import { renderEphemeral } from "../ephemeral-table.ts";
 import { style } from "../output.ts";
 import { progressLine } from "../progress.ts";
+import { withDaemonConfig } from "../daemon-config.ts";
 import { reviewConfig, type ReviewConfig } from "../review-config.ts";
 
 export interface EphemeralOptions {
@@ -29,7 +30,7 @@ export interface EphemeralOptions {
 }
 
 export async function ephemeral(options: EphemeralOptions): Promise<void> {
-  const found = reviewConfig(options);
+  const found = reviewConfig(await withDaemonConfig(options));
   if (options.interactive === true) {
     // Ink's colours do not know NO_COLOR, and look once, when they are loaded.
     if ((process.env["NO_COLOR"] ?? "") !== "") process.env["FORCE_COLOR"] = "0";

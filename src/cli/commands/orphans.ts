@@ -6,6 +6,7 @@ import { EXIT } from "../../errors.ts";
 import { formatCount } from "../../format.ts";
 import { findOrphans } from "../../review/orphans.ts";
 import { printable } from "../../sys/text.ts";
+import { withDaemonConfig } from "../daemon-config.ts";
 import { renderOrphans } from "../orphans-table.ts";
 import { style } from "../output.ts";
 import { progressLine } from "../progress.ts";
@@ -17,7 +18,7 @@ export interface OrphansOptions {
 }
 
 export async function orphans(options: OrphansOptions): Promise<void> {
-  const config = loadConfig(resolve(options.config ?? locations(process.env).configFile));
+  const config = loadConfig(resolve((await withDaemonConfig(options)).config ?? locations(process.env).configFile));
   const line = progressLine(process.stderr);
   const report = await findOrphans(config, { all: options.all === true }, ({ files, path }) =>
     line.show(`${formatCount(files)} files  ${printable(path)}`),

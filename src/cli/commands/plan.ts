@@ -11,6 +11,7 @@ import { explainPlan } from "../../plan/explain.ts";
 import { LinkMemory } from "../../link/memory.ts";
 import { SysError } from "../../sys/errno.ts";
 import { printable } from "../../sys/text.ts";
+import { withDaemonConfig } from "../daemon-config.ts";
 import { loadSettings } from "../settings.ts";
 
 export interface PlanOptions {
@@ -20,7 +21,7 @@ export interface PlanOptions {
 }
 
 export async function plan(options: PlanOptions): Promise<void> {
-  const { config } = await loadSettings({ ...options, directory: [], file: [] });
+  const { config } = await loadSettings({ ...(await withDaemonConfig(options)), directory: [], file: [] });
   const desired = makeDesired(config, { root: process.geteuid?.() === 0 });
   const observation = await new Observer().observe(desired, await heldMounts(), ownLinks(desired.home));
   const made = makePlan(desired, observation);
