@@ -1,7 +1,7 @@
 // What needs Nix's evaluator and nothing else: every file parses, the pure functions hold.
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { evaluate, makeState, noNix, parses, root, tests } from "./nix.ts";
 
 if (noNix !== undefined) console.log(`skipped: ${noNix}`);
@@ -15,7 +15,10 @@ const files = [
 ];
 
 describe.skipIf(noNix !== undefined)("nix/", () => {
-  const state = makeState();
+  let state = "";
+  beforeAll(() => {
+    state = makeState();
+  });
   afterAll(() => rmSync(state, { recursive: true, force: true }));
 
   it.each(files)("%s parses", (file) => expect(parses(join(root, file))).toBe(true));

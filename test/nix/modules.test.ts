@@ -3,7 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { evaluate, homeManagers, makeState, noHomeManager, noLib, root, tests } from "./nix.ts";
 
 interface Evaluated {
@@ -22,7 +22,10 @@ const OS: Record<string, unknown> = {
 };
 
 const cases = readdirSync(join(tests, "cases")).map((name) => basename(name, ".nix"));
-const state = makeState();
+let state = "";
+beforeAll(() => {
+  state = makeState();
+});
 afterAll(() => rmSync(state, { recursive: true, force: true }));
 
 function run(name: string, homeManager = ""): Evaluated {

@@ -11,7 +11,8 @@ export const tests = join(root, "nix/tests");
 export const noNix =
   spawnSync("nix-instantiate", ["--version"]).status === 0 ? undefined : "nix-instantiate (Debian: nix-bin) is not installed";
 
-const nixpkgsLib = process.env["HMPERSIST_NIXPKGS_LIB"];
+// Empty is unset.
+const nixpkgsLib = process.env["HMPERSIST_NIXPKGS_LIB"] || undefined;
 /** A source tree of Home Manager; several, separated by ":", are each tried. */
 export const homeManagers = (process.env["HMPERSIST_HOME_MANAGER"] ?? "").split(":").filter((path) => path !== "");
 

@@ -1,7 +1,7 @@
 // The unit of nix/lib.nix and that of `hmpersist service install` are one.
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { unitText } from "../../src/service/unit.ts";
 import { evaluateText, makeState, noNix, root } from "./nix.ts";
 
@@ -32,9 +32,9 @@ it.skipIf(noNix !== undefined).each([
   ["for all users", 'condition = "/p/%u.json";', { specifiers: true }],
 ])("the unit %s", (_, more, options) => {
   const state = makeState();
-  afterAll(() => rmSync(state, { recursive: true, force: true }));
   const expression = `(import ${join(root, "nix/lib.nix")}).unit { execute = "/bin/hmpersist"; config = "/p/%u.json"; ${more} }`;
   const nix = evaluateText<Record<string, Record<string, Value>>>(state, expression);
+  rmSync(state, { recursive: true, force: true });
   // Nix escapes nothing: store paths need none.
   const own = unitText({ program: ["/bin/hmpersist"], config: "/p/%u.json", ...options }).replaceAll("%%", "%");
   expect(flatten(nix)).toEqual(parse(own));

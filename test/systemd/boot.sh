@@ -12,6 +12,8 @@ forbidden() { echo "cannot boot a systemd here: $1" >&2; exit 125; }
 if [ "${BOOT_STAGE:-outside}" = outside ]; then
   work=$1
   mkdir -p "$work/persist"
+  unshare --mount --cgroup --pid --ipc --uts --net --fork true 2>/dev/null || forbidden "no namespaces"
+  [ -x /lib/systemd/systemd ] || forbidden "no systemd is installed"
   cgroup2=$(findmnt -rn -t cgroup2 -o TARGET | head -1)
   if [ -z "$cgroup2" ]; then
     cgroup2=$work/cgroup2
