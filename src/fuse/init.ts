@@ -18,7 +18,6 @@ const WANTED =
   F.FUSE_BIG_WRITES |
   F.FUSE_DONT_MASK | // the storage applies the umask, or a default ACL instead of it
   F.FUSE_DO_READDIRPLUS |
-  F.FUSE_READDIRPLUS_AUTO |
   F.FUSE_ASYNC_DIO |
   F.FUSE_PARALLEL_DIROPS |
   F.FUSE_POSIX_ACL |
@@ -33,6 +32,8 @@ export const NOT_TAKEN = {
   FUSE_POSIX_LOCKS: "the kernel's own fcntl locks work between all processes of a mount and can be interrupted",
   FUSE_FLOCK_LOCKS: "likewise for flock",
   FUSE_EXPORT_SUPPORT: "a node that is forgotten cannot be found by its number alone",
+  FUSE_READDIRPLUS_AUTO:
+    "find, git and rm read 32 KiB of names before they look at any file; the kernel then guesses wrong: 41,000 requests instead of 470 for 50,000 files",
   FUSE_NO_OPEN_SUPPORT: "a file whose permissions change after open could not be reopened by an ordinary user's server",
   FUSE_NO_OPENDIR_SUPPORT: "a directory stream's position belongs to a handle",
   FUSE_SUBMOUNTS: "file systems mounted inside the storage stay ordinary directories",
