@@ -59,6 +59,7 @@ export function makeRows(sizes: Sizes, repository: string, archive: string): Row
     data("sequential write", "sequential-write", mib, "us/MiB"),
     data("sequential read", "sequential-read", mib, "us/MiB"),
     data("random write 4 KiB", "random-write", random, "us/op"),
+    data("sequential read, again", "sequential-read", mib, "us/MiB"),
     data("random read 4 KiB", "random-read", random, "us/op"),
     data("mmap read 4 KiB", "mmap-read", random, "us/op"),
     { name: "4 processes in parallel", kind: "metadata", directory: ".", client: ["parallel", Math.round(files / 8)], unit: "us/op" },
