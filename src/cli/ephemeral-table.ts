@@ -1,4 +1,5 @@
 // `hmpersist ephemeral` as people see it. Pure: a report in, text out. Every name is shown escaped.
+import stringWidth from "string-width";
 import { formatAge, formatBytes, formatCount } from "../format.ts";
 import type { EphemeralGroup, EphemeralReport } from "../review/ephemeral.ts";
 import { printable } from "../sys/text.ts";
@@ -30,8 +31,11 @@ export function renderEphemeral(report: EphemeralReport, style: Style, now = Dat
     const [head = "", ...rows] = table([titles, ...report.groups.map((group) => cells(group, style, now))], COLUMNS, style.width);
     lines.push("", head);
     report.groups.forEach((group, index) => {
-      lines.push(rows[index] ?? "");
-      if (group.note !== null) lines.push(...wrap(style.paint("yellow", group.note), "            ", style, "            "));
+      const row = rows[index] ?? "";
+      lines.push(row);
+      if (group.note === null) return;
+      const indent = " ".repeat(Math.max(0, stringWidth(row.slice(0, row.indexOf("~/")))));
+      lines.push(...wrap(style.paint("yellow", group.note), indent, style, indent));
     });
   }
   const notes = footnotes(report, now);
@@ -45,12 +49,12 @@ export function renderEphemeral(report: EphemeralReport, style: Style, now = Dat
   return `${lines.join("\n")}\n`;
 }
 
-function headline({ groups, totals, baseline }: EphemeralReport, style: Style, now: number): string {
+function headline({ groups, totals, smaller, baseline }: EphemeralReport, style: Style, now: number): string {
   const what =
     baseline === null
       ? "would be gone at reboot"
       : `is new or changed since the baseline of ${formatAge(now - baseline.taken)} ago, and not kept`;
-  if (groups.length === 0) return `${symbol("ok", style)} nothing ${what}`;
+  if (groups.length === 0) return `${symbol("ok", style)} nothing ${smaller > 0 ? "of that size " : ""}${what}`;
   const sum = style.paint("bold", `${formatBytes(totals.bytes)} in ${formatCount(totals.files)} ${totals.files === 1 ? "file" : "files"}`);
   return `${sum} ${what}`;
 }
@@ -72,8 +76,8 @@ function footnotes(report: EphemeralReport, now: number): string[] {
   const { skipped, smaller, baseline, saved } = report;
   const passed = [
     skipped.ignored > 0 ? `${formatCount(skipped.ignored)} ignored (--all shows them)` : "",
-    skipped.keptLinks > 0 ? `${formatCount(skipped.keptLinks)} links to what is kept` : "",
-    smaller > 0 ? `${formatCount(smaller)} smaller ones` : "",
+    skipped.keptLinks > 0 ? `${formatCount(skipped.keptLinks)} ${skipped.keptLinks === 1 ? "link" : "links"} to what is kept` : "",
+    smaller > 0 ? `${formatCount(smaller)} smaller` : "",
   ].filter((part) => part !== "");
   const lines = passed.length > 0 ? [`passed over: ${passed.join(", ")}`] : [];
   if (baseline !== null) {
