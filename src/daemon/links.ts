@@ -82,9 +82,9 @@ export class Links {
     await this.#keeper?.keep(desired.links);
   }
 
-  /** Watches exactly these links from here on; `without` are those that could not be placed. */
+  /** Watches exactly these links from here on; `without` are those that could not be placed, kept only where our link was: its healing is tried again. */
   async watch(desired: Desired, without: ReadonlySet<string>): Promise<void> {
-    await this.#keeper?.keep(desired.links.filter((spec) => !without.has(spec.target)));
+    await this.#keeper?.keep(desired.links.filter((spec) => !without.has(spec.target) || this.own().get(spec.target) === spec.source));
     this.refresh();
   }
 

@@ -41,12 +41,15 @@ export interface LinkKeeper {
   status(): readonly LinkStatus[];
   /** Looks which dangling links still dangle: the first write through one is seen by nobody. Answers within a deadline. */
   check(): Promise<void>;
-  /** Ends watching, waits for a healing under way, ends the threads. */
+  /** Ends watching, waits a moment for a healing under way, ends the threads. */
   close(): Promise<void>;
 }
 
 const LOOK_MS = 1_500;
 const PLACE_MS = 20_000;
+/** A healing that takes longer goes on, but nobody waits for it. */
+const HEAL_MS = 30_000;
+const CLOSE_MS = 5_000;
 /** Watching misses nothing that is known of; this is for what is not. */
 const SWEEP_MS = 300_000;
 const POLL_MS = 2_000;
@@ -156,8 +159,9 @@ class Keeper implements LinkKeeper {
   async close(): Promise<void> {
     clearTimeout(this.#sweep);
     await this.#watch.close();
-    await Promise.all([...this.#links.values()].map((link) => link.stop()));
-    await this.#memory.saved();
+    const stopped = Promise.all([...this.#links.values()].map((link) => link.stop())).then(() => this.#memory.saved());
+    // A healing that is cut short is finished by the next run; a stuck storage must not keep the daemon from ending.
+    await Promise.race([stopped, new Promise((resolve) => setTimeout(resolve, CLOSE_MS).unref())]);
     await Promise.all([...this.#lanes.values()].map((lane) => lane.close()));
     clearTimeout(this.#sweep);
   }
@@ -207,7 +211,7 @@ class Keeper implements LinkKeeper {
       memory: this.#memory,
       log,
       changed,
-      heal: (wanted, record, options) => this.#lane(wanted.storage).run({ type: "heal", spec: wanted, home, record, options }),
+      heal: (wanted, record, options) => this.#lane(wanted.storage).run({ type: "heal", spec: wanted, home, record, options }, HEAL_MS),
     };
     const link = new KeptLink(spec, tools);
     this.#links.set(spec.target, link);

@@ -45,13 +45,14 @@ export class Lane {
     });
   }
 
-  /** Ends the thread; what is under way is waited for unless it is stuck. */
+  /** Ends the thread; jobs under way fail. */
   async close(): Promise<void> {
     clearTimeout(this.#idle);
     const worker = this.#worker;
-    this.#worker = undefined;
+    const { stuck } = this;
+    if (worker !== undefined) this.#fail(worker, new Error("the link thread was ended"));
     // A thread in the kernel cannot be ended; it must not keep the process either.
-    if (this.stuck) worker?.unref();
+    if (stuck) worker?.unref();
     else await worker?.terminate();
   }
 
@@ -84,7 +85,9 @@ export class Lane {
   }
 
   #fail(worker: Worker, error: Error): void {
-    if (this.#worker === worker) this.#worker = undefined;
+    // The end of a thread that was given up says nothing about its successor's jobs.
+    if (this.#worker !== worker) return;
+    this.#worker = undefined;
     this.#late.clear();
     for (const { reject, timer } of this.#waiting.values()) {
       clearTimeout(timer);
