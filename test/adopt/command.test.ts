@@ -1,4 +1,5 @@
 // Adoption and healing through the built program, with its daemon, as root and as an ordinary user.
+import { execFileSync } from "node:child_process";
 import { readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -71,3 +72,23 @@ describe.each(["root", "user"] as const)("as %s", (as) => {
       expect(readFileSync(join(sandbox.storage, "other"), "utf8")).toBe("away\n");
     }));
 });
+
+test("a full storage: apply says so and ends with 7, the file stays, and it is healed by itself when there is room", () =>
+  withSandbox("full", {}, async (sandbox) => {
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=64k,mode=700", "none", sandbox.storage]);
+    try {
+      configure(sandbox, { files: ["conf"] });
+      expect((await sandbox.run(["mount", "--config", sandbox.configFile])).code).toBe(0);
+      await sh(sandbox, "head -c 200000 /dev/zero > t; mv t conf");
+      const full = await sandbox.statusUntil("the failure shown", (report) => report.entries.some((entry) => !entry.healthy));
+      expect(full.entries[0]?.detail).toContain("ENOSPC");
+      expect((await sandbox.run(["apply"])).code).toBe(7);
+      expect(await sh(sandbox, "wc -c < conf")).toBe("200000\n");
+      execFileSync("mount", ["-o", "remount,size=1m", sandbox.storage]);
+      await sandbox.statusUntil("conf healed", (report) => report.entries[0]?.state === "healed");
+      expect(await sh(sandbox, "readlink conf; wc -c < conf")).toBe(`${join(sandbox.storage, "conf")}\n200000\n`);
+      expect((await sandbox.run(["unmount"])).code).toBe(0);
+    } finally {
+      execFileSync("umount", ["-l", sandbox.storage]);
+    }
+  }));

