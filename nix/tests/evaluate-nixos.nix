@@ -1,8 +1,9 @@
 # The NixOS module on a given nixpkgs lib, with stubs for what it sets and for Home Manager's NixOS module.
+# fuseEnable: "" for a NixOS from before there was programs.fuse.enable.
 {
   nixpkgs,
   case,
-  fuseEnable ? true,
+  fuseEnable ? "yes",
 }:
 let
   lib = import (/. + nixpkgs + "/lib");
@@ -45,7 +46,7 @@ let
       programs.fuse = {
         userAllowOther = option lib.types.bool false;
       }
-      // lib.optionalAttrs fuseEnable { enable = option lib.types.bool false; };
+      // lib.optionalAttrs (fuseEnable != "") { enable = option lib.types.bool false; };
       systemd.user.services = any;
       systemd.tmpfiles.rules = option (lib.types.listOf lib.types.str) [ ];
       home-manager = {

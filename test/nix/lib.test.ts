@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { evaluate, makeState, noNix, parses, root, tests } from "./nix.ts";
+import { evaluate, evaluateText, makeState, noNix, parses, root, tests } from "./nix.ts";
 
 if (noNix !== undefined) console.log(`skipped: ${noNix}`);
 
@@ -33,5 +33,16 @@ describe.skipIf(noNix !== undefined)("nix/", () => {
 
   it("the pure functions give what they should", () => {
     expect(evaluate(state, join(tests, "lib-tests.nix"))).toEqual([]);
+  });
+
+  it("the flake has the outputs that people import", () => {
+    const nixpkgs = `{ lib.genAttrs = names: f: builtins.listToAttrs (map (name: { inherit name; value = f name; }) names); legacyPackages = { x86_64-linux = { }; aarch64-linux = { }; }; }`;
+    const outputs = `(import ${join(root, "flake.nix")}).outputs { self = { }; nixpkgs = ${nixpkgs}; }`;
+    const expression = `let outputs = ${outputs}; in { names = builtins.attrNames outputs; systems = builtins.attrNames outputs.packages; exist = map builtins.pathExists (outputs.homeModules.default.imports ++ outputs.nixosModules.default.imports); }`;
+    expect(evaluateText(state, expression)).toEqual({
+      names: ["checks", "formatter", "homeManagerModules", "homeModules", "nixosModules", "overlays", "packages"],
+      systems: ["aarch64-linux", "x86_64-linux"],
+      exist: [true, true],
+    });
   });
 });

@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { evaluate, homeManagers, makeState, noHomeManager, noLib, root, tests } from "./nix.ts";
+import { evaluate, evaluateText, homeManagers, makeState, noHomeManager, noLib, root, tests } from "./nix.ts";
 
 interface Evaluated {
   readonly file: { readonly persistence: Record<string, { directories: unknown[]; files: unknown[] }> } | null;
@@ -161,5 +161,36 @@ describe.skipIf(noLib !== undefined)("nixos.nix", () => {
     expect(service).toBeNull();
     expect(tmpfiles).toEqual([]);
     expect(users["jane"]?.unit).not.toBeNull();
+  });
+
+  it("does without programs.fuse.enable where NixOS has no such option", () => {
+    expect(nixos("plain", { fuseEnable: "" }).fuse).toEqual({ userAllowOther: false });
+  });
+});
+
+describe.skipIf(noLib !== undefined)("package.nix", () => {
+  it.each(["x86_64-linux", "aarch64-linux"])("evaluates for %s with the committed hash", (system) => {
+    const expression = `
+      let
+        lib = import ${join(state, "nixpkgs/lib")};
+        package = import ${join(root, "nix/package.nix")} {
+          inherit lib;
+          stdenv = {
+            mkDerivation = attrs: attrs // { outPath = if attrs ? outputHash then attrs.outputHash else "/nix/store/package"; };
+            hostPlatform = { system = "${system}"; isAarch64 = "${system}" == "aarch64-linux"; };
+            cc.cc.lib = "/nix/store/libstdcxx";
+          };
+          nodejs = "/nix/store/node";
+          cacert = "";
+          autoPatchelfHook = "";
+          makeWrapper = "";
+        };
+      in { inherit (package) pname version buildPhase; inherit (package.meta) mainProgram platforms; }`;
+    const hashes = JSON.parse(readFileSync(join(root, "nix/node-modules-hashes.json"), "utf8")) as Record<string, string>;
+    const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
+    const found = evaluateText<Record<string, unknown>>(state, expression);
+    expect(found).toMatchObject({ pname: "hmpersist", version, mainProgram: "hmpersist" });
+    expect(found["platforms"]).toContain(system);
+    expect(found["buildPhase"]).toContain(hashes[system]);
   });
 });

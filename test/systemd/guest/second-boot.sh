@@ -23,3 +23,12 @@ check "status says degraded" contains "$report" '"state":"degraded"'
 sed -i 's,"../jane","Documents",' /persist/hmpersist/bob.json
 check "the corrected configuration is taken" control bob reload hmpersist.service
 check "and mounted" mounted /home/bob/Documents
+
+out=$(hmpersist bob service install --config /persist/hmpersist/bob.json)
+check "service install says what a reboot would forget" contains "$out" "/home/bob/.config/systemd/user/hmpersist.service is on a tmpfs"
+check "its unit is taken by systemd" same "$(property bob FragmentPath)" /home/bob/.config/systemd/user/hmpersist.service
+check "the service was left running" mounted /home/bob/Documents
+check "service status sees both units" same "$(hmpersist bob service status | tr '\n' ' ')" "/home/bob/.config/systemd/user/hmpersist.service: installed /etc/systemd/user/hmpersist.service: installed state: active "
+check "service uninstall" hmpersist bob service uninstall
+check "it stops the service" unmounted /home/bob/Documents
+check "the unit is gone" contains "$(property bob FragmentPath)" /etc/
