@@ -49,6 +49,7 @@ class ServingThread {
       inflight: this.#inflight,
       spinUs,
       passthrough,
+      warmUp: process.env["HMPERSIST_WARM_UP"] !== "0",
       directories: DIRECTORIES,
     };
     const transferList = [workerData.control, ...workerData.lanes];

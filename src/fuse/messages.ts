@@ -12,6 +12,7 @@ export interface ThreadData {
   readonly inflight: SharedArrayBuffer;
   readonly spinUs: number;
   readonly passthrough: boolean;
+  readonly warmUp: boolean;
   /** Known directories kept open by each mount. */
   readonly directories: number;
 }

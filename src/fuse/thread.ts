@@ -10,6 +10,7 @@ import { COUNTER, type FromThread, type LaneRequest, type ThreadData, type ToThr
 import { leaveSharedFsStruct } from "./passthrough/credentials.ts";
 import { Patience } from "./patience.ts";
 import { Session, STEP } from "./session.ts";
+import { WarmUp } from "./warm-up.ts";
 
 const EPOLL_CTL_ADD = 1;
 const EPOLL_CTL_DEL = 2;
@@ -155,8 +156,31 @@ leaveSharedFsStruct();
 hot.umask(0);
 watch(EPOLL_CTL_ADD, data.wake, CONTROL);
 const ready: number[] = [];
+/** The first quiet moments are used to get warm; 0 and -1 are epoll_wait's "do not wait" and "wait for ever". */
+const QUIET_MS = 30;
+let warmUp: WarmUp | undefined;
+let timeout = data.warmUp ? QUIET_MS : -1;
+
+function warm(): void {
+  try {
+    warmUp ??= new WarmUp(mem);
+    if (warmUp.run()) timeout = 0;
+    else cool();
+  } catch (error) {
+    cool();
+    log(`warming up failed, which costs some speed at first: ${String(error)}`);
+  }
+}
+
+function cool(): void {
+  warmUp?.close();
+  warmUp = undefined;
+  timeout = -1;
+}
+
 while (!closing) {
-  const events = hot.epoll_wait(epfd, mem.address + EVENTS_AT, MAX_EVENTS, -1);
+  const events = hot.epoll_wait(epfd, mem.address + EVENTS_AT, MAX_EVENTS, timeout);
+  if (events === 0) warm();
   ready.length = 0;
   for (let i = 0; i < events; i += 1) {
     // Packed events are 4-byte aligned: the id is the low word of `data`.
@@ -169,6 +193,7 @@ while (!closing) {
   }
 }
 for (const served of mounts.values()) remove(served, undefined);
+cool();
 hot.close(epfd);
 data.control.close();
 for (const lane of data.lanes) lane.close();
