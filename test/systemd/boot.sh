@@ -81,8 +81,14 @@ mount -t tmpfs -o mode=755,nosuid,nodev tmpfs "$root/run"
 mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs "$root/tmp"
 mkdir -p "$root"/{guest,persist,opt/hmpersist,opt/node}
 touch "$root/opt/node/node"
-mount --bind "$here/guest" "$root/guest"
-mount --bind "$program" "$root/opt/hmpersist"
+cp "$here"/guest/* "$root/guest/"
+chmod -R a+rX "$root/guest"
+if [ "$(find "$program" "$program/package.json" -maxdepth 0 -perm -o=r | wc -l)" = 2 ]; then
+  mount --bind "$program" "$root/opt/hmpersist"
+else # a private checkout: the guest's users get a copy
+  cp -r "$program"/{bin,dist,node_modules,package.json} "$root/opt/hmpersist/"
+  chmod -R a+rX "$root/opt/hmpersist"
+fi
 mount --bind "$node" "$root/opt/node/node"
 mount --bind "$work/persist" "$root/persist"
 mkdir -p "$root/out"

@@ -51,7 +51,7 @@ function writeSteps(): void {
     return;
   }
   const state = makeState();
-  const execute = join("/opt/hmpersist/test/systemd/guest/hmpersist");
+  const execute = "/guest/hmpersist";
   const expression = `(import ${join(root, "nix/lib.nix")}).activation { execute = "${execute}"; config = "/persist/hmpersist/jane.json"; systemctl = "/bin/systemctl"; bootstrap = "/x"; }`;
   const steps = evaluateText<Record<string, string>>(state, expression);
   mkdirSync(join(work, "steps"));
