@@ -5,7 +5,7 @@ const QUIET_MS = 40;
 /** However long the signs go on, a look is due after this. */
 const LONGEST_MS = 200;
 const STORM_WINDOW_MS = 10_000;
-const STORM_FROM = 4;
+const STORM_FROM = 8;
 const STORM_MAX_MS = 2_000;
 const RETRY_MAX_MS = 60_000;
 
