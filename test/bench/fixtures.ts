@@ -30,7 +30,8 @@ export function makeFixtures(directory: string, owner: number): Fixtures {
   execFileSync("git", ["clone", "-q", "--bare", tree, repository]);
   const archive = join(directory, "tree.tar");
   execFileSync("tar", ["cf", archive, "-C", directory, "--exclude=.git", "tree"]);
-  // git serves a repository only to its owner.
+  // git serves a repository only to its owner; root clones it, too. The client's home is this directory.
+  writeFileSync(join(directory, ".gitconfig"), "[safe]\n\tdirectory = *\n");
   execFileSync("chown", ["-R", String(owner), repository]);
   execFileSync("rm", ["-rf", tree]);
   return { client, repository, archive };

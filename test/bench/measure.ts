@@ -1,7 +1,7 @@
 // One round: a fresh storage directory and a fresh mount, every row once. Interleaving is the caller's business.
 import { execFile, execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { deadline } from "../helpers/deadline.ts";
 import { startMount, type Mounted } from "../helpers/mounted.ts";
 import { removeTree, tempDirectory } from "../helpers/temp.ts";
@@ -22,14 +22,11 @@ interface ClientReport {
   readonly serverNs: number;
 }
 
-// The repository that is cloned belongs to one user; root clones it, too.
-const GIT = { GIT_CONFIG_NOSYSTEM: "1", GIT_CONFIG_COUNT: "1", GIT_CONFIG_KEY_0: "safe.directory", GIT_CONFIG_VALUE_0: "*" };
-
 const ROW_MS = 300_000;
 
 function runClient(client: string, uid: number, directory: string, server: number, args: readonly string[]): Promise<ClientReport> {
   return new Promise((resolve, reject) => {
-    const options = { cwd: "/", uid, gid: uid, env: { PATH: process.env["PATH"] ?? "", HOME: "/nonexistent", ...GIT } };
+    const options = { cwd: "/", uid, gid: uid, env: { PATH: process.env["PATH"] ?? "", HOME: dirname(client), GIT_CONFIG_NOSYSTEM: "1" } };
     execFile(client, [directory, String(server), ...args], options, (error, stdout, stderr) => {
       if (error === null) resolve(JSON.parse(stdout) as ClientReport);
       else reject(new Error(`${args.join(" ").slice(0, 80)}: ${error.message} ${stderr}`));
