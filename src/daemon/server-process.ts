@@ -18,9 +18,10 @@ import type { Log } from "../log.ts";
 const HOST = fileURLToPath(new URL("../engine/host.js", import.meta.url));
 const SERVE_TIMEOUT_MS = 15_000;
 const STATS_TIMEOUT_MS = 500;
-/** Restarts in quick succession wait longer each time, so that a server that cannot start does not burn the machine. */
-const BACKOFF_MS = [0, 50, 250, 1_000, 5_000];
-const STEADY_MS = 10_000;
+/** A server that dies as soon as it runs is replaced later each time, so that it does not burn the machine. */
+const BACKOFF_MS = [0, 0, 50, 250, 1_000, 5_000];
+/** One that lived this long was no failed start, and programs wait: it is replaced at once. */
+const STEADY_MS = 300;
 
 interface Held {
   readonly spec: ServeSpec;

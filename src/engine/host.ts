@@ -14,6 +14,8 @@ const served = new Map<string, ServedMount>();
 const kept = new Map<string, HandedMount>();
 /** Mounts that have not ended, those included that were unmounted lazily and have a successor. */
 let active = 0;
+/** A new daemon is being given the mounts: their end here is not the end of the process, which must send them first. */
+let handing = false;
 /** Where a new daemon asks for them. */
 const [handoverPath] = process.argv.slice(2);
 
@@ -61,7 +63,7 @@ async function serve(message: Extract<ToServer, { type: "serve" }>): Promise<voi
     tell({ type: "failed", mountpoint, reason: error instanceof Error ? error.message : String(error) });
   }
   active -= 1;
-  if (!process.connected && active === 0) await quit();
+  if (!process.connected && active === 0 && !handing) await quit();
 }
 
 function letGo(mountpoint: string): void {
@@ -74,7 +76,9 @@ function letGo(mountpoint: string): void {
 
 // Answers what was read and reads no more, so that nothing is in flight when the successor begins.
 async function handOver(): Promise<HandedMount[]> {
+  handing = true;
   const mounts = [...kept.values()];
+  kept.clear(); // the ends of these mounts' service must not close what is about to be sent
   await Promise.all(mounts.map(async ({ spec }) => served.get(spec.mountpoint)?.stop()));
   return mounts;
 }
