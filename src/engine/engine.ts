@@ -22,7 +22,10 @@ export interface ServeSpec {
 /** Counters of one mount since its server started serving it. */
 export interface ServeStats {
   readonly requests: number;
+  /** Answers that tell of a fault (EIO, ENOSPC, ...), not "no such file". */
   readonly errors: number;
+  /** Reads answered from memory, where the engine knows. */
+  readonly cacheHits?: number;
   readonly bytesRead: number;
   readonly bytesWritten: number;
   /** Nodes the kernel holds a reference to, and files it holds open. */

@@ -31,10 +31,32 @@ for (const op of OPS) {
   own[op.opcode] = OWN.has(op.name);
 }
 
+/** What somebody should look into: the storage, its room, or the limits of the server. */
+const FAULTS: ReadonlySet<number> = new Set(
+  (
+    [
+      "EIO",
+      "ENOSPC",
+      "EDQUOT",
+      "EROFS",
+      "EMFILE",
+      "ENFILE",
+      "ENOMEM",
+      "ENOTCONN",
+      "ETIMEDOUT",
+      "ENODEV",
+      "ENXIO",
+      "EUCLEAN",
+      "EREMOTEIO",
+    ] as const
+  ).map((name) => ERRNO[name]),
+);
+
 export class Dispatcher {
   readonly #mem: Memory;
   readonly req: Request;
   readonly #host: DispatchHost;
+  /** Answers that tell of a fault; "no such file" and the like are answers as good as any. */
   errors = 0;
 
   constructor(mem: Memory, req: Request, host: DispatchHost) {
@@ -82,7 +104,7 @@ export class Dispatcher {
     const fits = result >= 0 && result <= REPLY_SIZE - fuse_out_header.SIZE;
     const error = result < 0 ? result : fits ? 0 : -ERRNO.EIO;
     const length = fuse_out_header.SIZE + (error === 0 ? result : 0);
-    if (error < 0) this.errors += 1;
+    if (FAULTS.has(-error)) this.errors += 1;
     mem.setWord(REPLY + fuse_out_header.len, length);
     mem.i32[(REPLY + fuse_out_header.error) >>> 2] = error;
     mem.copyLong(REPLY + fuse_out_header.unique, REQUEST + fuse_in_header.unique);

@@ -185,6 +185,7 @@ function statsOf({ counters, features }: Mount): ServeStats {
     errors: at(COUNTER.errors),
     bytesRead: at(COUNTER.bytesRead) + at(COUNTER.laneBytesRead),
     bytesWritten: at(COUNTER.bytesWritten),
+    cacheHits: at(COUNTER.cacheHits),
     nodes: at(COUNTER.nodes),
     handles: at(COUNTER.handles),
     busyMs: since === 0 ? 0 : Math.max(0, Date.now() - since),

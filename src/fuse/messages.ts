@@ -65,5 +65,6 @@ export const COUNTER = {
   handles: 5,
   busySince: 6,
   laneBytesRead: 7,
+  cacheHits: 8,
 } as const;
-export const COUNTERS = 8;
+export const COUNTERS = 9;

@@ -148,6 +148,7 @@ function count({ session, counters }: Served): void {
   counters[COUNTER.errors] = session.errors;
   counters[COUNTER.bytesRead] = fs.bytesRead;
   counters[COUNTER.bytesWritten] = fs.bytesWritten;
+  counters[COUNTER.cacheHits] = fs.cacheHits;
   counters[COUNTER.nodes] = fs.nodes.count;
   counters[COUNTER.handles] = fs.handles.count;
 }

@@ -28,9 +28,11 @@ export function read(fs: Passthrough): number {
   const offset = mem.long(IN + s.fuse_read_in.offset);
   const size = Math.min(mem.word(IN + s.fuse_read_in.size), MAX_IO);
   if (!Number.isSafeInteger(offset)) return -EINVAL;
+  const cached = !fs.behaviour.sleeps || fs.nowait;
   const result =
     fs.behaviour.sleeps && fs.nowait ? readCached(fs, fd, offset, size) : settled(hot.pread(fd, mem.address + OUT, size, offset));
   if (result > 0) fs.bytesRead += result;
+  if (cached && result >= 0) fs.cacheHits += 1;
   return result;
 }
 

@@ -52,6 +52,8 @@ export class Passthrough {
   readonly rootFd: number;
   /** Counted by READ and WRITE. */
   bytesRead = 0;
+  /** Reads that memory answered: nothing had to be fetched from a disk. */
+  cacheHits = 0;
   bytesWritten = 0;
   /** preadv2(RWF_NOWAIT) works on this storage. */
   nowait = true;
