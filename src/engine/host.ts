@@ -116,6 +116,6 @@ process.on("SIGTERM", () => {});
 process.on("SIGHUP", () => {});
 process.on("disconnect", () => {
   if (active === 0 || handoverPath === undefined) process.exit(0);
-  offerHandover(handoverPath, handOver, () => process.exit(0));
+  offerHandover(handoverPath, handOver, () => void quit());
 });
 tell({ type: "ready" });

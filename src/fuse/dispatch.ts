@@ -19,6 +19,8 @@ export interface DispatchHost {
   own(opcode: number): number;
   /** A request is there a second time; false: it was so before, and may have been the death of whoever tried. */
   admit(lo: number, hi: number): boolean;
+  /** It was run to its end. */
+  settle(): void;
   log(message: string): void;
   readonly trace: boolean;
 }
@@ -84,7 +86,8 @@ export class Dispatcher {
   #run(op: Op): number {
     const { fs } = this.#host;
     const hi = this.#mem.word(REQUEST + fuse_in_header.unique + 4);
-    if (hi >= FUSE_UNIQUE_RESEND_HI && !this.#host.admit(this.#mem.word(REQUEST + fuse_in_header.unique), hi)) return -ERRNO.EIO;
+    const redelivered = hi >= FUSE_UNIQUE_RESEND_HI;
+    if (redelivered && !this.#host.admit(this.#mem.word(REQUEST + fuse_in_header.unique), hi)) return -ERRNO.EIO;
     if (op.refused !== undefined) return -ERRNO[op.refused.errno];
     try {
       if (own[op.opcode] === true) return this.#host.own(op.opcode);
@@ -94,6 +97,7 @@ export class Dispatcher {
       fs.creds.restore();
       return -ERRNO.EIO;
     } finally {
+      if (redelivered) this.#host.settle();
       fs.giveBack();
       fs.dirs.release();
     }

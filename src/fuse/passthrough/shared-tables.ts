@@ -29,12 +29,10 @@ export const HEADER = {
   /** Device numbers, two words each; the count precedes. */
   devices: 15,
   device0: 16,
-  /** Uniques redelivered once already, two words each, a ring. */
-  redeliveredNext: 256,
+  /** The unique, two words, of the redelivered request that is being run; there is one thread. */
   redelivered0: 258,
 } as const;
 export const DEVICES = 100;
-export const REDELIVERED = 128;
 
 const HEADER_SIZE = 4096;
 export const HANDLE_WORDS = 4;
@@ -125,18 +123,22 @@ export class SharedTables {
     this.names = new Region(this.#mapping, NAMES_AT, NAMES_SIZE, used(HEADER.names, 1, NAMES_SIZE));
   }
 
-  /** True the first time a redelivered `unique` is seen; false when it was redelivered before and may have killed whoever tried. */
+  /**
+   * Marks a redelivered request as being run. False when the mark of the same request is there already: whoever ran it died of it,
+   * or at least while running it, and the next one must not.
+   */
   admitRedelivered(lo: number, hi: number): boolean {
     const h = this.header;
-    for (let i = 0; i < REDELIVERED; i += 1) {
-      const at = HEADER.redelivered0 + i * 2;
-      if (h[at] === lo && h[at + 1] === hi) return false;
-    }
-    const next = (h[HEADER.redeliveredNext] as number) % REDELIVERED;
-    h[HEADER.redelivered0 + next * 2] = lo;
-    h[HEADER.redelivered0 + next * 2 + 1] = hi;
-    h[HEADER.redeliveredNext] = next + 1;
-    return true;
+    const killed = h[HEADER.redelivered0] === lo && h[HEADER.redelivered0 + 1] === hi;
+    h[HEADER.redelivered0] = killed ? 0 : lo;
+    h[HEADER.redelivered0 + 1] = killed ? 0 : hi;
+    return !killed;
+  }
+
+  /** The redelivered request was run, or is a lane's by now, and nobody died of it. */
+  settleRedelivered(): void {
+    this.header[HEADER.redelivered0] = 0;
+    this.header[HEADER.redelivered0 + 1] = 0;
   }
 
   /** Gives the memory back; nothing may use the tables afterwards. */
