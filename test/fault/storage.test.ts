@@ -1,0 +1,82 @@
+// What goes wrong below arrives as the same errno above, the daemon stays up, and when the fault goes away so does the error.
+import { execFileSync } from "node:child_process";
+import { mkdirSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { withSandbox, type Sandbox } from "../helpers/sandbox.ts";
+
+/** Runs `body` with a file system of 8 MiB as the storage, mounted over the home's `data`. */
+const onSmallStorage = (
+  name: string,
+  make: (mountpoint: string, sandbox: Sandbox) => void,
+  body: (sandbox: Sandbox, data: string) => Promise<void>,
+): Promise<void> =>
+  withSandbox(name, {}, async (sandbox) => {
+    const disk = join(sandbox.base, "disk");
+    mkdirSync(disk);
+    make(disk, sandbox);
+    const persistence = { [disk]: { directories: ["data"] } };
+    sandbox.writeConfig({ home: sandbox.home, engine: "kernel", persistence });
+    expect(await sandbox.run(["mount", "--config", sandbox.configFile]), sandbox.log()).toMatchObject({ code: 0 });
+    const { daemon } = await sandbox.status();
+    await body(sandbox, join(sandbox.home, "data"));
+    expect((await sandbox.status()).daemon?.pid).toBe(daemon?.pid);
+    expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0 });
+  });
+
+function ext4(disk: string, sandbox: Sandbox): void {
+  const image = join(sandbox.base, "image");
+  writeFileSync(image, "");
+  truncateSync(image, 8 << 20);
+  execFileSync("mkfs.ext4", ["-q", "-m", "0", image]);
+  execFileSync("mount", ["-o", "loop", image, disk]);
+}
+
+const tmpfs = (disk: string): void => void execFileSync("mount", ["-t", "tmpfs", "-o", "size=8m", "tmpfs", disk]);
+
+const ERRNO_OF = `
+import errno, os, sys
+try:
+    exec(sys.argv[1])
+    print("ok")
+except OSError as e:
+    print(errno.errorcode[e.errno])
+`;
+
+/** The outcome of a line of Python in another process: "ok" or the errno's name. */
+async function outcome(sandbox: Sandbox, data: string, line: string): Promise<string> {
+  const { stdout, stderr } = await sandbox.exec("sh", ["-c", 'cd "$1" && exec python3 -c "$2" "$3"', "sh", data, ERRNO_OF, line]);
+  return stdout.trim() || stderr;
+}
+
+const FILL = `
+f = os.open("big", os.O_WRONLY | os.O_CREAT)
+try:
+    while True: os.write(f, b"x" * 65536)
+finally:
+    os.close(f)
+`;
+
+test.each([
+  ["ext4", ext4],
+  ["tmpfs", tmpfs],
+] as const)("a full %s answers ENOSPC, and takes data again once there is room", { timeout: 60_000 }, (_, make) =>
+  onSmallStorage("full", make, async (sandbox, data) => {
+    expect(await outcome(sandbox, data, FILL)).toBe("ENOSPC");
+    expect(await outcome(sandbox, data, `os.unlink("big")`)).toBe("ok");
+    expect(await outcome(sandbox, data, `f = open("later", "wb"); f.write(b"y" * 1000000); f.flush(); os.fsync(f.fileno())`)).toBe("ok");
+  }),
+);
+
+test("a storage remounted read-only answers EROFS, reads go on, and writes work again after it", { timeout: 60_000 }, () =>
+  onSmallStorage("readonly", ext4, async (sandbox, data) => {
+    const disk = join(sandbox.base, "disk");
+    const write = `f = open("note", "w"); f.write("kept"); f.close()`;
+    expect(await outcome(sandbox, data, write)).toBe("ok");
+    execFileSync("mount", ["-o", "remount,ro", disk]);
+    expect(await outcome(sandbox, data, `open("other", "w")`)).toBe("EROFS");
+    expect(await outcome(sandbox, data, `assert open("note").read() == "kept"`)).toBe("ok");
+    execFileSync("mount", ["-o", "remount,rw", disk]);
+    expect(await outcome(sandbox, data, `open("other", "w").close()`)).toBe("ok");
+  }),
+);
