@@ -17,6 +17,8 @@ export async function runForeground(options: MountOptions): Promise<void> {
     trace: options.trace === true,
     managed: process.env["NOTIFY_SOCKET"] !== undefined,
   });
+  // A bug in one corner must not take the mounts down; it is logged with its stack.
+  process.on("unhandledRejection", (error) => log.error({ err: error }, "unhandled rejection"));
   const stopped = stopOnSignal(daemon);
   process.on("SIGHUP", () => {
     daemon

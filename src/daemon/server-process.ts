@@ -2,6 +2,7 @@
 // so that when the server dies a new one takes the mounts over and nobody sees ENOTCONN.
 import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { MFD_CLOEXEC } from "../sys/constants.ts";
 import { call } from "../sys/call.ts";
@@ -65,6 +66,10 @@ export class ServerProcess {
   #stopping = false;
   #keepMounts = false;
   #startedAt = 0;
+  /** The server is being replaced on purpose. */
+  #replacing = false;
+  /** Settles when the last death of a server was made good for; never rejects. */
+  #takeover: Promise<void> = Promise.resolve();
   restarts = 0;
 
   /** @param handoverPath where an orphaned server offers its mounts to the next daemon. */
@@ -126,6 +131,8 @@ export class ServerProcess {
     const child = await this.#start();
     const { mountpoint } = held.spec;
     const answer = new Promise<void>((resolve, reject) => this.#waiting.set(mountpoint, { resolve, reject }));
+    // It may be refused before it is waited for below.
+    answer.catch(() => {});
     const timer = setTimeout(() => this.#settle(mountpoint, new Error("the server did not answer in time")), SERVE_TIMEOUT_MS);
     if (held.device !== undefined && held.state !== undefined) {
       sendFds(this.#socket, Buffer.from(`${mountpoint.slice(0, 1024)}\n`), [held.device, held.state]);
@@ -161,8 +168,10 @@ export class ServerProcess {
     const child = this.#child;
     if (child === undefined) return;
     const gone = once(child, "exit");
+    this.#replacing = true;
     child.kill("SIGKILL");
     await gone;
+    await this.#takeover;
   }
 
   /** Ends the server. Mounts still there lose it, unless `keepMounts` leaves their descriptors to whoever else holds them. */
@@ -265,9 +274,12 @@ export class ServerProcess {
   }
 
   #scheduleTakeover(): void {
-    this.#failures = Date.now() - this.#startedAt > STEADY_MS ? 0 : this.#failures + 1;
+    // A server that was replaced on purpose did not fail.
+    const failed = !this.#replacing && Date.now() - this.#startedAt <= STEADY_MS;
+    this.#replacing = false;
+    this.#failures = failed ? this.#failures + 1 : 0;
     const delay = BACKOFF_MS[Math.min(this.#failures, BACKOFF_MS.length - 1)] ?? 0;
-    setTimeout(() => void this.#takeOver(), delay);
+    this.#takeover = sleep(delay).then(() => this.#takeOver());
   }
 
   async #takeOver(): Promise<void> {

@@ -10,6 +10,8 @@ import { Request } from "./codec/request.ts";
 import { traceReply, traceRequest } from "./codec/trace.ts";
 import { handlerOf, type Handler } from "./passthrough/handlers.ts";
 import { DEFERRED, type Passthrough } from "./passthrough/passthrough.ts";
+import { REPEATS, type Repeat } from "./passthrough/repeat.ts";
+import { CHANGE, type SharedTables } from "./passthrough/shared-tables.ts";
 
 /** What the dispatcher is given by its session. */
 export interface DispatchHost {
@@ -21,6 +23,8 @@ export interface DispatchHost {
   admit(lo: number, hi: number): boolean;
   /** It was run to its end. */
   settle(): void;
+  /** Where changes of names are noted, for the case that the server dies of or after one. */
+  readonly changes: Pick<SharedTables, "beginChange" | "endChange" | "changeState" | "changeResult">;
   log(message: string): void;
   readonly trace: boolean;
 }
@@ -91,7 +95,9 @@ export class Dispatcher {
     if (op.refused !== undefined) return -ERRNO[op.refused.errno];
     try {
       if (own[op.opcode] === true) return this.#host.own(op.opcode);
-      return (handlers[op.opcode] as Handler)(fs);
+      const repeat = REPEATS[op.name];
+      const handler = handlers[op.opcode] as Handler;
+      return repeat === undefined ? handler(fs) : this.#change(repeat, handler, redelivered, hi);
     } catch (error) {
       this.#host.log(`${op.name} failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
       fs.creds.restore();
@@ -101,6 +107,18 @@ export class Dispatcher {
       fs.giveBack();
       fs.dirs.release();
     }
+  }
+
+  #change(repeat: Repeat, handler: Handler, redelivered: boolean, hi: number): number {
+    const { fs, changes } = this.#host;
+    const lo = this.#mem.word(REQUEST + fuse_in_header.unique);
+    const before = redelivered ? changes.changeState(lo, hi) : CHANGE.none;
+    if (before === CHANGE.done && repeat.bare) return changes.changeResult;
+    changes.beginChange(lo, hi);
+    const result = handler(fs);
+    const settled = before !== CHANGE.none && result === -repeat.errno ? repeat.answer(fs) : result;
+    changes.endChange(Math.min(settled, 0));
+    return settled;
   }
 
   #frame(result: number): number {

@@ -80,6 +80,7 @@ export class Session {
       fs: this.fs,
       own: (opcode) => this.#own(opcode, request, behaviour, mayPassthrough && !isStacked(type)),
       admit: (lo, hi) => this.#tables.admitRedelivered(lo, hi),
+      changes: this.#tables,
       settle: () => this.#tables.settleRedelivered(),
       log: (message) => host.log(message),
       trace: spec.trace,

@@ -1,10 +1,10 @@
 // A server may die, a daemon may die: whoever has a file open, a database, or a working directory inside a mount sees nothing of it.
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ChildProcess } from "node:child_process";
 import { expect, test } from "vitest";
-import { deadline } from "../helpers/deadline.ts";
+import { deadline, kernelStacks, until } from "../helpers/deadline.ts";
 import { withSandbox, type Sandbox } from "../helpers/sandbox.ts";
 
 const KILLS = Number(process.env["HMPERSIST_KILLS"] ?? 10);
@@ -21,7 +21,9 @@ function lines(child: ChildProcess): { readonly all: string[]; next(): Promise<v
   const all: string[] = [];
   child.stdout?.setEncoding("utf8").on("data", (chunk: string) => all.push(...chunk.split("\n").filter((line) => line !== "")));
   const next = async (): Promise<void> => {
-    await deadline("another line of the program", 20_000, once(child.stdout ?? child, "data"));
+    const dump = (): string =>
+      `last lines: ${all.slice(-3).join(" | ")}\nexit ${child.exitCode} ${child.signalCode}\n${kernelStacks(child.pid ?? 0)}`;
+    await deadline("another line of the program", 20_000, once(child.stdout ?? child, "data"), dump);
   };
   return { all, next };
 }
@@ -113,12 +115,18 @@ test("a killed daemon: its server goes on, the next daemon takes the mounts over
     const output = lines(child);
     await output.next();
     for (let round = 0; round < 3; round += 1) {
-      const { daemon } = await sandbox.status();
+      const { daemon, server } = await sandbox.status();
       process.kill(daemon?.pid ?? 0, "SIGKILL");
       await output.next();
       expect(await sandbox.run(["mount", "--config", sandbox.configFile]), sandbox.log()).toMatchObject({ code: 0 });
       await output.next();
       expect(sandbox.mounts()).toEqual([mount]);
+      await until(
+        "end of the old server",
+        10_000,
+        () => !existsSync(`/proc/${server?.pid}`),
+        () => kernelStacks(server?.pid ?? 0),
+      );
     }
     child.kill("SIGTERM");
     await once(child, "exit");

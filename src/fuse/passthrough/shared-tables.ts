@@ -31,8 +31,15 @@ export const HEADER = {
   device0: 16,
   /** The unique, two words, of the redelivered request that is being run; there is one thread. */
   redelivered0: 258,
+  /** The last change of names that was begun: its unique (two words, without the redelivery bit), CHANGE, and its result. */
+  change0: 260,
+  changeState: 262,
+  changeResult: 263,
 } as const;
 export const DEVICES = 100;
+
+/** How far the noted change got. */
+export const CHANGE = { none: 0, begun: 1, done: 2 } as const;
 
 const HEADER_SIZE = 4096;
 export const HANDLE_WORDS = 4;
@@ -139,6 +146,31 @@ export class SharedTables {
   settleRedelivered(): void {
     this.header[HEADER.redelivered0] = 0;
     this.header[HEADER.redelivered0 + 1] = 0;
+  }
+
+  /** Notes that a change begins; there is one thread, so one note is enough. */
+  beginChange(lo: number, hi: number): void {
+    const h = this.header;
+    h[HEADER.change0] = lo;
+    h[HEADER.change0 + 1] = hi & 0x7fffffff;
+    h[HEADER.changeState] = CHANGE.begun;
+  }
+
+  endChange(result: number): void {
+    this.header[HEADER.changeResult] = result;
+    this.header[HEADER.changeState] = CHANGE.done;
+  }
+
+  /** How far a predecessor got with this redelivered request. */
+  changeState(lo: number, hi: number): number {
+    const h = this.header;
+    const noted = h[HEADER.change0] === lo && h[HEADER.change0 + 1] === (hi & 0x7fffffff);
+    return noted ? (h[HEADER.changeState] as number) : CHANGE.none;
+  }
+
+  /** The result of the noted change: 0 or -errno. */
+  get changeResult(): number {
+    return (this.header[HEADER.changeResult] as number) | 0;
   }
 
   /** Gives the memory back; nothing may use the tables afterwards. */
