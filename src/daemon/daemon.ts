@@ -195,7 +195,7 @@ export class Daemon {
 
   async #reconcile(): Promise<Outcome> {
     if (this.#desired?.mounts.some((spec) => spec.method === "fuse") === true) this.#server.warm();
-    const failed = new Set<string>();
+    const failed = new Map<string, ExitCode>();
     let plan = await this.#plan();
     // A mount that goes may hide what the next plan has to see; one that does not go must not be waited for.
     for (let round = 1; ; round += 1) {
@@ -206,18 +206,17 @@ export class Daemon {
         engine: () => this.#selectEngine(),
         log: this.#log,
       });
-      for (const target of failures) failed.add(target);
+      for (const [target, code] of failures) failed.set(target, code);
       if (plan.postponed.length === 0 || failures.size > 0 || round === MAX_ROUNDS) break;
       plan = await this.#plan();
     }
-    for (const target of plan.postponed) failed.add(target);
+    for (const target of plan.postponed) failed.set(target, EXIT.partial);
     this.#refusals = plan.refusals;
     for (const refusal of plan.refusals) this.#log.warn({ ...refusal }, "refused");
-    const unplaced = new Set([...failed, ...plan.refusals.map((refusal) => refusal.target)]);
+    const unplaced = new Set([...failed.keys(), ...plan.refusals.map((refusal) => refusal.target)]);
     if (this.#desired !== undefined) await this.#links.watch(this.#desired, unplaced);
     const report = await this.#report();
-    const worst = failed.size > 0 ? EXIT.partial : plan.refusals.length > 0 ? EXIT.refused : EXIT.done;
-    return { exitCode: worst, report };
+    return { exitCode: worstOf([...failed.values()], plan.refusals.length), report };
   }
 
   async #plan(): Promise<Plan> {
@@ -323,4 +322,11 @@ export class Daemon {
   #sayStatus(): void {
     this.#notifier.status(this.#summary());
   }
+}
+
+// What the machine lacks comes first: nothing else can be mended before it.
+function worstOf(failures: readonly ExitCode[], refusals: number): ExitCode {
+  if (failures.includes(EXIT.environment)) return EXIT.environment;
+  if (failures.length > 0) return EXIT.partial;
+  return refusals > 0 ? EXIT.refused : EXIT.done;
 }

@@ -4,7 +4,7 @@
 import { mkdir } from "node:fs/promises";
 import { isErrno } from "../sys/errno.ts";
 import type { EngineProbe } from "../engine/engine.ts";
-import { HmpersistError } from "../errors.ts";
+import { EXIT, HmpersistError, type ExitCode } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { isBelow } from "../config/place.ts";
 import type { Action, MountSpec, Plan } from "../plan/types.ts";
@@ -22,15 +22,16 @@ export interface Tools {
   readonly log: Log;
 }
 
-/** Returns the targets whose action failed. */
-export async function carryOut(plan: Plan, tools: Tools): Promise<ReadonlySet<string>> {
+/** Returns the targets whose action failed, with the exit code each speaks for. */
+export async function carryOut(plan: Plan, tools: Tools): Promise<ReadonlyMap<string, ExitCode>> {
   const { entries, log } = tools;
-  const failed = new Set<string>();
+  const failed = new Map<string, ExitCode>();
   const attempt = async (target: string, work: () => Promise<void>): Promise<void> => {
     try {
       await work();
     } catch (error) {
-      failed.add(target);
+      const environment = error instanceof HmpersistError && error.exitCode === EXIT.environment;
+      failed.set(target, environment ? EXIT.environment : EXIT.partial);
       const detail = oneLine(error);
       entries.set(target, "missing", detail);
       log.error({ target, detail }, "action failed");
@@ -44,7 +45,7 @@ export async function carryOut(plan: Plan, tools: Tools): Promise<ReadonlySet<st
     if (action.type !== "mount" && action.type !== "link") await attempt(subject(action), () => act(action, tools));
   }
   // What could not be adopted is left as it is.
-  const unadopted = new Set(failed);
+  const unadopted = new Set(failed.keys());
   const mounts = plan.actions.flatMap((action) => (action.type === "mount" && !unadopted.has(action.spec.target) ? [action.spec] : []));
   for (const wave of waves(mounts)) await inLanes(wave, (spec) => attempt(spec.target, () => mountOne(spec, failed, tools)));
   const links = plan.actions.flatMap((action) => (action.type === "link" && !unadopted.has(action.spec.target) ? [action.spec] : []));
@@ -52,8 +53,8 @@ export async function carryOut(plan: Plan, tools: Tools): Promise<ReadonlySet<st
   return failed;
 }
 
-async function mountOne(spec: MountSpec, failed: ReadonlySet<string>, tools: Tools): Promise<void> {
-  const outer = [...failed].find((target) => isBelow(spec.target, target));
+async function mountOne(spec: MountSpec, failed: ReadonlyMap<string, ExitCode>, tools: Tools): Promise<void> {
+  const outer = [...failed.keys()].find((target) => isBelow(spec.target, target));
   if (outer !== undefined) throw new HmpersistError("HMP_REFUSED", `not mounted, because ${outer} was not`);
   const engine = await tools.engine();
   await tools.mounts.mount(spec, engine.name);
