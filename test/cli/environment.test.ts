@@ -1,6 +1,6 @@
 // What is missing or broken around the program: each gives one clear line, a way out, the documented exit code and no stack, and leaves
 // nothing behind that the next run does not repair.
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { once } from "node:events";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -153,4 +153,31 @@ test("wrong usage is exit code 2 with a suggestion", () =>
     expectComplaint(await sandbox.run(["mount", "--nope"]), 2, /unknown option/);
     expectComplaint(await sandbox.run(["mount", "--directory", "x"]), 2, /need --storage/);
     expectComplaint(await sandbox.run(["mount"]), 2, /no configuration/);
+  }));
+
+test("a file where a directory is listed, a directory where a file is, a loop of links: each refused, nothing touched, the rest done", () =>
+  withSandbox("kinds", {}, async (sandbox) => {
+    const loop = join(sandbox.base, "loop");
+    symlinkSync(loop, loop);
+    writeFileSync(join(sandbox.storage, "data"), "a file");
+    mkdirSync(join(sandbox.storage, "notes"));
+    writeFileSync(join(sandbox.home, "taken"), "data of the home");
+    mkdirSync(join(sandbox.home, "rc/below"), { recursive: true });
+    sandbox.writeConfig({
+      home: sandbox.home,
+      persistence: {
+        [sandbox.storage]: { directories: ["data", "taken", "good"], files: ["notes", "rc"] },
+        [loop]: { directories: ["elsewhere"] },
+      },
+    });
+    const ran = await sandbox.run(["mount", "--config", sandbox.configFile]);
+    expectComplaint(ran, 3, /good/);
+    const { entries, refusals } = await sandbox.status();
+    const state = (name: string): string | undefined => entries.find((entry) => entry.target === join(sandbox.home, name))?.state;
+    expect(state("good")).toBe("mounted");
+    for (const name of ["data", "taken", "notes", "rc", "elsewhere"]) expect([name, state(name)]).toEqual([name, "refused"]);
+    expect(refusals.map((refusal) => refusal.hint).every((hint) => hint.length > 0)).toBe(true);
+    expect(readFileSync(join(sandbox.storage, "data"), "utf8")).toBe("a file");
+    expect(readFileSync(join(sandbox.home, "taken"), "utf8")).toBe("data of the home");
+    expect(readdirSync(join(sandbox.home, "rc"))).toEqual(["below"]);
   }));
