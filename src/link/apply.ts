@@ -1,7 +1,7 @@
 // Puts a link in its place and takes it away again. What stands in the way is settled by the entry's `onConflict`; nothing is ever
 // dropped but an empty file, one with the same content as storage, or a link that we made.
 import { O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } from "../sys/constants.ts";
-import { readlinkat, symlinkat } from "../sys/dir.ts";
+import { symlinkat } from "../sys/dir.ts";
 import { isErrno } from "../sys/errno.ts";
 import { close, openat } from "../sys/file.ts";
 import { cstr } from "../sys/name.ts";
@@ -16,7 +16,7 @@ import { asProblem, conflict, foreignLink, inTheWay } from "./problems.ts";
 import { recover } from "./recover.ts";
 import { bringBack, dropEmptyDirectory, dropSwap, isOurLink, putBack, statSwap, swapIn, swapOf, takeOut } from "./swap.ts";
 import type { LinkOutcome, RemoveOutcome } from "./types.ts";
-import { openDirectory, openPlace, statPlace } from "./walk.ts";
+import { linkText, openDirectory, openPlace, statPlace } from "./walk.ts";
 import { hasWriter } from "./writers.ts";
 
 const TRIES = 8;
@@ -52,7 +52,8 @@ function settle(places: Places, spec: LinkSpec, home: string, own: string | unde
     const found = statPlace(target);
     if (found === undefined) continue;
     if (isSymlink(found)) {
-      const text = readlinkat(target.dir, target.name).toString();
+      const text = linkText(target.dir, target.name)?.toString();
+      if (text === undefined) continue;
       if (text === spec.source) return { result: "kept", known };
       if (text === own) {
         if (replaceOwn(places, own)) return { result: "replaced", known };
@@ -60,7 +61,9 @@ function settle(places: Places, spec: LinkSpec, home: string, own: string | unde
       }
       if (spec.onConflict !== "backup") return foreignLink(spec, text);
     }
-    if (!isSymlink(found) && droppable(places, found)) {
+    const superfluous = isSymlink(found) ? false : droppable(places, found);
+    if (superfluous === undefined) continue;
+    if (superfluous) {
       if (replace(places, found)) return { result: "replaced", known };
       continue;
     }
@@ -96,8 +99,18 @@ function replaceOwn({ swap }: Places, own: string): boolean {
   return false;
 }
 
+// Undefined if something else stands there by now.
+function droppable(places: Places, found: Stat): boolean | undefined {
+  try {
+    return isSuperfluous(places, found);
+  } catch (error) {
+    if (isErrno(error, "ENOENT", "ENOTDIR", "ELOOP", "ENXIO")) return undefined;
+    throw error;
+  }
+}
+
 // Nothing is lost with it: an empty file or directory, or the same content as in storage; and nobody writes there.
-function droppable({ target, source }: Places, found: Stat): boolean {
+function isSuperfluous({ target, source }: Places, found: Stat): boolean {
   if (isDirectory(found)) {
     const stored = statPlace(source);
     const fd = openat(target.dir, target.name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);

@@ -4,7 +4,7 @@
 // A read lease on the plain file, held from the last comparison on, tells whether anybody has it open for writing; such a file is
 // left alone until they are done.
 import { O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } from "../sys/constants.ts";
-import { readlinkat, symlinkat } from "../sys/dir.ts";
+import { symlinkat } from "../sys/dir.ts";
 import { isErrno } from "../sys/errno.ts";
 import { close, openat } from "../sys/file.ts";
 import { dropLease, leaseStands, takeReadLease } from "../sys/lease.ts";
@@ -19,7 +19,7 @@ import { recover } from "./recover.ts";
 import { dropStage, storeStage, writeStage, type Memory, type Stored } from "./stage.ts";
 import { dropEmptyDirectory, dropSwap, putBack, swapIn } from "./swap.ts";
 import type { HealOutcome, LinkRecord } from "./types.ts";
-import { statPlace } from "./walk.ts";
+import { linkText, statPlace } from "./walk.ts";
 import { writersBelow } from "./writers.ts";
 
 const TRIES = 8;
@@ -64,7 +64,8 @@ function mend(places: Places, spec: LinkSpec, memory: Memory, options: HealOptio
       continue;
     }
     if (isSymlink(found)) {
-      const text = readlinkat(target.dir, target.name).toString();
+      const text = linkText(target.dir, target.name)?.toString();
+      if (text === undefined) continue;
       return text === spec.source ? { result: "ok", known: behind(places) } : foreignLink(spec, text);
     }
     if (spec.what === "directory" || !isRegular(found)) {

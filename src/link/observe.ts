@@ -1,7 +1,6 @@
 // Looks at what stands at a path, without following a link and without changing a thing. Blocks: for worker threads and short programs.
 import { opendirSync } from "node:fs";
 import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } from "../sys/constants.ts";
-import { readlinkat } from "../sys/dir.ts";
 import { SysError } from "../sys/errno.ts";
 import { fdPath } from "../sys/fd-path.ts";
 import { close, openat, pread } from "../sys/file.ts";
@@ -9,6 +8,7 @@ import { cstr } from "../sys/name.ts";
 import { isDirectory, isRegular, isSymlink, statAt, statFd } from "../sys/stat.ts";
 import { printableBytes } from "../sys/text.ts";
 import type { Found } from "../plan/types.ts";
+import { linkText } from "./walk.ts";
 
 const NAMES_SHOWN = 5;
 const CHUNK = 256 * 1024;
@@ -19,7 +19,10 @@ export function lookAt(path: string): Found {
     const name = cstr(path);
     const stat = statAt(AT_FDCWD, name);
     if (stat === undefined) return { type: "missing" };
-    if (isSymlink(stat)) return { type: "link", text: readlinkat(AT_FDCWD, name).toString() };
+    if (isSymlink(stat)) {
+      const text = linkText(AT_FDCWD, name);
+      return text === undefined ? lookAt(path) : { type: "link", text: text.toString() };
+    }
     if (isRegular(stat)) return { type: "file", size: stat.size };
     return isDirectory(stat) ? lookInto(path) : { type: "other" };
   } catch (error) {

@@ -1,9 +1,7 @@
 // What a SIGKILL between two steps left under the swap name is sorted out before anything else: nothing is dropped unless storage has
 // its content. Which of two is newer is told by ctime, which programs cannot set: the exchange itself set it for what came out.
 import { O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } from "../sys/constants.ts";
-import { readlinkat } from "../sys/dir.ts";
 import { close, openat } from "../sys/file.ts";
-import type { CName } from "../sys/name.ts";
 import { isDirectory, isRegular, isSymlink, statFd, type Stat } from "../sys/stat.ts";
 import { moveAside } from "./backup.ts";
 import { sameBytes } from "./observe.ts";
@@ -11,7 +9,7 @@ import type { Places } from "./places.ts";
 import { stageName } from "./private-name.ts";
 import { dropStage, writeStage } from "./stage.ts";
 import { bringBack, dropEmptyDirectory, dropSwap, isMissing, isOurLink, putBack, statSwap } from "./swap.ts";
-import { statPlace, syncDirectory } from "./walk.ts";
+import { linkText, statPlace, syncDirectory } from "./walk.ts";
 import { hasWriter } from "./writers.ts";
 
 /** Leaves the swap name free. */
@@ -60,9 +58,7 @@ function isSame({ source }: Places, fd: number): boolean {
   }
 }
 
-const text = (dir: number, name: CName): string => readlinkat(dir, name).toString("latin1");
-
 function sameLink({ swap, target }: Places): boolean {
-  const found = statPlace(target);
-  return found !== undefined && isSymlink(found) && text(target.dir, target.name) === text(target.dir, swap.name);
+  const left = linkText(target.dir, swap.name);
+  return left !== undefined && linkText(target.dir, target.name)?.equals(left) === true;
 }

@@ -3,15 +3,15 @@
 //
 // The private swap name holds, at any moment a SIGKILL may come: our link (nothing happened yet, or all was undone), or what came out.
 import { RENAME_EXCHANGE, RENAME_NOREPLACE } from "../sys/constants.ts";
-import { readlinkat, renameat2, rmdirat, symlinkat } from "../sys/dir.ts";
+import { renameat2, rmdirat, symlinkat } from "../sys/dir.ts";
 import { isErrno } from "../sys/errno.ts";
 import { cstr, type CName } from "../sys/name.ts";
-import { isDirectory, isSymlink, statAt, type Stat } from "../sys/stat.ts";
+import { isDirectory, statAt, type Stat } from "../sys/stat.ts";
 import { moveAside } from "./backup.ts";
 import { sameInode } from "./known.ts";
 import { swapName } from "./private-name.ts";
 import { dropName } from "./stage.ts";
-import { statPlace, type Place } from "./walk.ts";
+import { linkText, statPlace, type Place } from "./walk.ts";
 
 const UNDO_TRIES = 20;
 
@@ -28,8 +28,7 @@ export const statSwap = (swap: Swap): Stat | undefined => statAt(swap.place.dir,
 
 /** Whether `name` in the swap's directory is a link with our text. */
 export function isOurLink(swap: Swap, name: CName): boolean {
-  const stat = statAt(swap.place.dir, name);
-  return stat !== undefined && isSymlink(stat) && readlinkat(swap.place.dir, name).equals(Buffer.from(swap.text));
+  return linkText(swap.place.dir, name)?.equals(Buffer.from(swap.text)) === true;
 }
 
 /**

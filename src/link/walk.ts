@@ -7,7 +7,7 @@ import { ERRNO, isErrno, SysError } from "../sys/errno.ts";
 import { chmodFd } from "../sys/fd-path.ts";
 import { close, fsync, openat } from "../sys/file.ts";
 import { cstr, type CName } from "../sys/name.ts";
-import { isSymlink, statAt, type Stat } from "../sys/stat.ts";
+import { statAt, type Stat } from "../sys/stat.ts";
 
 /** A directory that is a link or no directory stands where a parent is needed. */
 export class ParentError extends Error {
@@ -88,9 +88,18 @@ function make(dir: number, name: CName, path: string, mode: number, durable: boo
 }
 
 function inTheWay(dir: number, name: CName, path: string): string {
-  const stat = statAt(dir, name);
-  if (stat === undefined || !isSymlink(stat)) return `${path} is not a directory`;
-  return `${path} is a link (to ${readlinkat(dir, name).toString()})`;
+  const text = linkText(dir, name);
+  return text === undefined ? `${path} is not a directory` : `${path} is a link (to ${text.toString()})`;
+}
+
+/** What a link says; undefined if no link stands there, or none any more: between a look and this call it may have been replaced. */
+export function linkText(dir: number, name: CName): Buffer | undefined {
+  try {
+    return readlinkat(dir, name);
+  } catch (error) {
+    if (isErrno(error, "EINVAL", "ENOENT")) return undefined;
+    throw error;
+  }
 }
 
 /** fsync of a directory that is open by O_PATH only. Filesystems that cannot (EINVAL) need none. */
