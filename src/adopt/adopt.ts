@@ -1,7 +1,7 @@
 // Adopts one entry of the configuration, directory or file; for the command line and for `onNonEmpty: "adopt"`.
 import { HmpersistError } from "../errors.ts";
 import { isErrno } from "../sys/errno.ts";
-import { ParentError } from "../link/walk.ts";
+import { ParentError } from "../sys/walk.ts";
 import type { Spec } from "../plan/types.ts";
 import { DirectoryAdoption } from "./directory.ts";
 import { adoptFile, planFile } from "./file.ts";

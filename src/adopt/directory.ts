@@ -14,7 +14,7 @@ import { printable } from "../sys/text.ts";
 import { HmpersistError } from "../errors.ts";
 import { STORAGE_MODE } from "../link/places.ts";
 import { adoptAsideName, adoptStageName } from "../link/private-name.ts";
-import { openDirectory, openPlace, statPlace, syncDirectory, type Place } from "../link/walk.ts";
+import { openDirectory, openPlace, statPlace, syncDirectory, type Place } from "../sys/walk.ts";
 import { writersBelow } from "../link/writers.ts";
 import { compareTrees } from "./compare.ts";
 import { TreeCopy } from "./copy-tree.ts";

@@ -6,7 +6,7 @@ import { isErrno } from "../sys/errno.ts";
 import { close, fsync, openat, pread, pwriteAll } from "../sys/file.ts";
 import { cstr } from "../sys/name.ts";
 import { adoptJournalName } from "../link/private-name.ts";
-import { syncDirectory, type Place } from "../link/walk.ts";
+import { syncDirectory, type Place } from "../sys/walk.ts";
 
 const MAX = 16_384;
 

@@ -16,7 +16,7 @@ import { asProblem, conflict, foreignLink, inTheWay } from "./problems.ts";
 import { recover } from "./recover.ts";
 import { bringBack, dropEmptyDirectory, dropSwap, isOurLink, putBack, statSwap, swapIn, swapOf, takeOut } from "./swap.ts";
 import type { LinkOutcome, RemoveOutcome } from "./types.ts";
-import { linkText, openDirectory, openPlace, statPlace } from "./walk.ts";
+import { linkText, openDirectory, openPlace, statPlace } from "../sys/walk.ts";
 import { hasWriter } from "./writers.ts";
 
 const TRIES = 8;

@@ -4,7 +4,7 @@ import { RENAME_NOREPLACE } from "../sys/constants.ts";
 import { linkat, renameat2, unlinkat } from "../sys/dir.ts";
 import { isErrno } from "../sys/errno.ts";
 import { cstr, type CName } from "../sys/name.ts";
-import type { Place } from "./walk.ts";
+import type { Place } from "../sys/walk.ts";
 
 const MARK = ".hmpersist-backup-";
 const NAME_MAX = 255;

@@ -19,7 +19,7 @@ import { recover } from "./recover.ts";
 import { dropStage, storeStage, writeStage, type Memory, type Stored } from "./stage.ts";
 import { dropEmptyDirectory, dropSwap, putBack, swapIn } from "./swap.ts";
 import type { HealOutcome, LinkRecord } from "./types.ts";
-import { linkText, statPlace } from "./walk.ts";
+import { linkText, statPlace } from "../sys/walk.ts";
 import { writersBelow } from "./writers.ts";
 
 const TRIES = 8;

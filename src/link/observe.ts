@@ -8,7 +8,7 @@ import { cstr } from "../sys/name.ts";
 import { isDirectory, isRegular, isSymlink, statAt, statFd } from "../sys/stat.ts";
 import { printableBytes } from "../sys/text.ts";
 import type { Found } from "../plan/types.ts";
-import { linkText } from "./walk.ts";
+import { linkText } from "../sys/walk.ts";
 
 const NAMES_SHOWN = 5;
 const CHUNK = 256 * 1024;

@@ -2,7 +2,7 @@
 import type { LinkSpec } from "../plan/types.ts";
 import { close } from "../sys/file.ts";
 import { swapOf, type Swap } from "./swap.ts";
-import { openPlace, type Place } from "./walk.ts";
+import { openPlace, type Place } from "../sys/walk.ts";
 
 /** Storage directories a link needs and nobody described: other tools make .gnupg readable for all. */
 export const STORAGE_MODE = 0o700;

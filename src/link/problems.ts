@@ -3,7 +3,7 @@ import { isDirectory, isRegular, isSymlink, type Stat } from "../sys/stat.ts";
 import { SysError } from "../sys/errno.ts";
 import { printable } from "../sys/text.ts";
 import type { LinkSpec } from "../plan/types.ts";
-import { ParentError } from "./walk.ts";
+import { ParentError } from "../sys/walk.ts";
 
 type Conflict = { readonly result: "conflict"; readonly reason: string; readonly hint: string };
 type Failed = { readonly result: "failed"; readonly errno: string; readonly reason: string; readonly hint: string };

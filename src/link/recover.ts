@@ -9,7 +9,7 @@ import type { Places } from "./places.ts";
 import { stageName } from "./private-name.ts";
 import { dropStage, writeStage } from "./stage.ts";
 import { bringBack, dropEmptyDirectory, dropSwap, isMissing, isOurLink, putBack, statSwap } from "./swap.ts";
-import { linkText, statPlace, syncDirectory } from "./walk.ts";
+import { linkText, statPlace, syncDirectory } from "../sys/walk.ts";
 import { hasWriter } from "./writers.ts";
 
 /** Leaves the swap name free. */

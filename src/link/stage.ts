@@ -13,7 +13,7 @@ import { copyMetadata } from "./metadata.ts";
 import { sameBytes } from "./observe.ts";
 import { stageName } from "./private-name.ts";
 import type { Known } from "./types.ts";
-import { ParentError, statPlace, syncDirectory, type Place } from "./walk.ts";
+import { ParentError, statPlace, syncDirectory, type Place } from "../sys/walk.ts";
 
 /** Copies the open file `fd` with everything it has to the stage of `place`, on disk. Returns what the storage cannot hold. */
 export function writeStage(fd: number, stat: Stat, place: Place): string[] {

@@ -11,7 +11,7 @@ import { moveAside } from "./backup.ts";
 import { sameInode } from "./known.ts";
 import { swapName } from "./private-name.ts";
 import { dropName } from "./stage.ts";
-import { linkText, statPlace, type Place } from "./walk.ts";
+import { linkText, statPlace, type Place } from "../sys/walk.ts";
 
 const UNDO_TRIES = 20;
 

@@ -1,13 +1,13 @@
 // Walks from the home or a storage down to a directory, one component at a time, each opened by O_NOFOLLOW from the one above: however
 // names change meanwhile, no walk leaves the root it began in. The root itself may be reached through links (/home -> /var/home).
 import { posix } from "node:path";
-import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDONLY } from "../sys/constants.ts";
-import { mkdirat, readlinkat } from "../sys/dir.ts";
-import { ERRNO, isErrno, SysError } from "../sys/errno.ts";
-import { chmodFd } from "../sys/fd-path.ts";
-import { close, fsync, openat } from "../sys/file.ts";
-import { cstr, type CName } from "../sys/name.ts";
-import { statAt, type Stat } from "../sys/stat.ts";
+import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDONLY } from "./constants.ts";
+import { mkdirat, readlinkat } from "./dir.ts";
+import { ERRNO, isErrno, SysError } from "./errno.ts";
+import { chmodFd } from "./fd-path.ts";
+import { close, fsync, openat } from "./file.ts";
+import { cstr, type CName } from "./name.ts";
+import { statAt, type Stat } from "./stat.ts";
 
 /** A directory that is a link or no directory stands where a parent is needed. */
 export class ParentError extends Error {
