@@ -72,7 +72,8 @@ function heading(report: StatusReport, style: Style, now: number): string[] {
     lines.push(`daemon  ${style.paint(colour, daemon.state)} for ${formatAge(now - daemon.since)}, pid ${daemon.pid}`);
     if (server !== null) {
       const restarts = server.restarts === 0 ? "" : style.paint("yellow", `, restarted ${times(server.restarts)}`);
-      lines.push(`server  pid ${server.pid}${restarts}`);
+      const died = server.deaths === 0 ? "" : style.paint("yellow", `, died ${times(server.deaths)} (last: ${server.lastDeath})`);
+      lines.push(`server  pid ${server.pid}${restarts}${died}`);
     }
   }
   lines.push(

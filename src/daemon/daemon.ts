@@ -291,17 +291,19 @@ export class Daemon {
   async #report(): Promise<StatusReport> {
     const [stats] = await Promise.all([this.#server.stats(), this.#links.check()]);
     const entries = this.#entries.report(stats, (target) => this.#server.engineOf(target));
-    const { pid } = this.#server;
+    const { pid, restarts, deaths, lastDeath, mountpoints } = this.#server;
+    const waiting = pid === undefined && mountpoints.length > 0;
+    const between = waiting ? [`the server died (${lastDeath ?? "replaced"}); the next one takes over in a moment`] : [];
     const stuck = this.#observer.stuck().map((root) => `${root} does not answer`);
     return {
       version: VERSION,
       daemon: { pid: process.pid, since: this.#since, state: this.#state() },
-      server: pid === undefined ? null : { pid, restarts: this.#server.restarts },
+      server: pid === undefined ? null : { pid, restarts, deaths, ...(lastDeath === undefined ? {} : { lastDeath }) },
       home: this.#config?.home ?? "",
       configFile: this.#configFile,
       entries,
       refusals: this.#refusals,
-      problems: [...this.#problems, ...stuck],
+      problems: [...this.#problems, ...between, ...stuck],
     };
   }
 

@@ -15,14 +15,11 @@ import type { HandedMount } from "../engine/handover.ts";
 import type { FromServer, ToServer } from "../engine/host-protocol.ts";
 import { HmpersistError } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { Backoff } from "./backoff.ts";
 
 const HOST = fileURLToPath(new URL("../engine/host.js", import.meta.url));
 const SERVE_TIMEOUT_MS = 15_000;
 const STATS_TIMEOUT_MS = 500;
-/** A server that dies as soon as it runs is replaced later each time, so that it does not burn the machine. */
-const BACKOFF_MS = [0, 0, 50, 250, 1_000, 5_000];
-/** One that lived this long was no failed start, and programs wait: it is replaced at once. */
-const STEADY_MS = 300;
 
 interface Held {
   readonly spec: ServeSpec;
@@ -62,15 +59,20 @@ export class ServerProcess {
   #starting: Promise<ChildProcess> | undefined;
   #socket = -1;
   #seq = 0;
-  #failures = 0;
+  readonly #backoff = new Backoff();
+  /** The server took over every mount that was held when it started. */
+  #served = false;
+  /** The server that is being replaced on purpose. */
+  #replaced: ChildProcess | undefined;
   #stopping = false;
   #keepMounts = false;
-  #startedAt = 0;
-  /** The server is being replaced on purpose. */
-  #replacing = false;
   /** Settles when the last death of a server was made good for; never rejects. */
   #takeover: Promise<void> = Promise.resolve();
+  /** How often another server took the place of one, however that ended. */
   restarts = 0;
+  /** How often one ended without being asked to, and how the last one did. */
+  deaths = 0;
+  lastDeath: string | undefined;
 
   /** @param handoverPath where an orphaned server offers its mounts to the next daemon. */
   constructor(log: Log, handoverPath: string, events: ServerEvents) {
@@ -128,8 +130,10 @@ export class ServerProcess {
   }
 
   async #send(held: Held, resume: boolean): Promise<void> {
-    const child = await this.#start();
     const { mountpoint } = held.spec;
+    const child = await this.#start();
+    // Its descriptors may be closed by now.
+    if (this.#held.get(mountpoint) !== held) throw new Error("the mount was given up meanwhile");
     const answer = new Promise<void>((resolve, reject) => this.#waiting.set(mountpoint, { resolve, reject }));
     // It may be refused before it is waited for below.
     answer.catch(() => {});
@@ -168,7 +172,7 @@ export class ServerProcess {
     const child = this.#child;
     if (child === undefined) return;
     const gone = once(child, "exit");
-    this.#replacing = true;
+    this.#replaced = child;
     child.kill("SIGKILL");
     await gone;
     await this.#takeover;
@@ -212,10 +216,12 @@ export class ServerProcess {
     close(theirs);
     this.#socket = ours;
     this.#child = child;
-    this.#startedAt = Date.now();
     child.on("message", (message) => this.#hear(message as FromServer));
     child.on("exit", (code, signal) => this.#exited(child, ours, signal ?? `exit code ${code}`));
-    await once(child, "message");
+    await Promise.race([
+      once(child, "message"),
+      once(child, "exit").then(() => Promise.reject(new Error("the server ended as it started"))),
+    ]);
     return child;
   }
 
@@ -226,6 +232,7 @@ export class ServerProcess {
         break;
       case "serving":
         this.#settle(message.mountpoint);
+        if (this.#waiting.size === 0) this.#served = true;
         break;
       case "failed":
         this.#settle(message.mountpoint, new Error(message.reason));
@@ -269,17 +276,15 @@ export class ServerProcess {
     const lost = [...this.#held].filter(([, held]) => held.device === undefined).map(([mountpoint]) => mountpoint);
     for (const mountpoint of lost) this.#release(mountpoint);
     this.restarts += 1;
+    let pause = 0;
+    if (this.#replaced !== child) {
+      this.deaths += 1;
+      this.lastDeath = how;
+      pause = this.#backoff.afterDeath(performance.now(), this.#served);
+    }
+    this.#served = false;
     this.#events.died(how, lost);
-    if (this.#held.size > 0) this.#scheduleTakeover();
-  }
-
-  #scheduleTakeover(): void {
-    // A server that was replaced on purpose did not fail.
-    const failed = !this.#replacing && Date.now() - this.#startedAt <= STEADY_MS;
-    this.#replacing = false;
-    this.#failures = failed ? this.#failures + 1 : 0;
-    const delay = BACKOFF_MS[Math.min(this.#failures, BACKOFF_MS.length - 1)] ?? 0;
-    this.#takeover = sleep(delay).then(() => this.#takeOver());
+    if (this.#held.size > 0) this.#takeover = sleep(pause).then(() => this.#takeOver());
   }
 
   async #takeOver(): Promise<void> {

@@ -50,7 +50,8 @@ export interface StatusReport {
   readonly version: string;
   /** `since`: milliseconds since 1970. Null: no daemon is running. */
   readonly daemon: { readonly pid: number; readonly since: number; readonly state: "running" | "degraded" | "stopping" } | null;
-  readonly server: { readonly pid: number; readonly restarts: number } | null;
+  /** Null: none runs just now. `deaths` counts those servers that ended without being asked to; `lastDeath` is a signal or an exit code. */
+  readonly server: { readonly pid: number; readonly restarts: number; readonly deaths: number; readonly lastDeath?: string } | null;
   readonly home: string;
   readonly configFile: string | null;
   readonly entries: readonly EntryStatus[];

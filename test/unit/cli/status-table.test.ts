@@ -57,7 +57,7 @@ function report(change: (entries: EntryStatus[]) => void = () => {}): StatusRepo
   return {
     version: "0.1.0",
     daemon: { pid: 4711, since: NOW - 7_300_000, state: "running" },
-    server: { pid: 4712, restarts: 0 },
+    server: { pid: 4712, restarts: 0, deaths: 0 },
     home: wiki.home,
     configFile: `${wiki.home}/.config/hmpersist/config.json`,
     entries: list,
