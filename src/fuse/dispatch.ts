@@ -8,6 +8,7 @@ import { FUSE_UNIQUE_RESEND_HI } from "./abi/constants.ts";
 import { REPLY, REPLY_SIZE, REQUEST, type Memory } from "./codec/memory.ts";
 import { Request } from "./codec/request.ts";
 import { traceReply, traceRequest } from "./codec/trace.ts";
+import { FAULTS } from "./faults.ts";
 import { handlerOf, type Handler } from "./passthrough/handlers.ts";
 import { DEFERRED, type Passthrough } from "./passthrough/passthrough.ts";
 import { REPEATS, type Repeat } from "./passthrough/repeat.ts";
@@ -37,32 +38,11 @@ for (const op of OPS) {
   own[op.opcode] = OWN.has(op.name);
 }
 
-/** What somebody should look into: the storage, its room, or the limits of the server. */
-const FAULTS: ReadonlySet<number> = new Set(
-  (
-    [
-      "EIO",
-      "ENOSPC",
-      "EDQUOT",
-      "EROFS",
-      "EMFILE",
-      "ENFILE",
-      "ENOMEM",
-      "ENOTCONN",
-      "ETIMEDOUT",
-      "ENODEV",
-      "ENXIO",
-      "EUCLEAN",
-      "EREMOTEIO",
-    ] as const
-  ).map((name) => ERRNO[name]),
-);
-
 export class Dispatcher {
   readonly #mem: Memory;
   readonly req: Request;
   readonly #host: DispatchHost;
-  /** Answers that tell of a fault; "no such file" and the like are answers as good as any. */
+  /** Answers that tell of a fault. */
   errors = 0;
 
   constructor(mem: Memory, req: Request, host: DispatchHost) {

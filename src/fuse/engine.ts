@@ -6,7 +6,7 @@ import { MessageChannel, Worker } from "node:worker_threads";
 import type { Engine, ServedMount, ServeSpec, ServeStats } from "../engine/engine.ts";
 import { EFD_CLOEXEC, EFD_NONBLOCK } from "../sys/constants.ts";
 import { call } from "../sys/call.ts";
-import { close } from "../sys/file.ts";
+import { close, dup } from "../sys/file.ts";
 import { libc } from "../sys/libc.ts";
 import { COUNTER, COUNTERS, type FromThread, type LaneData, type ThreadData, type ToThread } from "./messages.ts";
 
@@ -21,6 +21,8 @@ const SPIN_US = 60;
 const LANES = 2;
 const DIRECTORIES = 256;
 const CAP_SYS_ADMIN = 21;
+/** Descriptors kept back for the start of the lanes: whoever syncs a file must not wait for another to be closed. */
+const RESERVE = 24;
 /** V8 would let these small, short-lived heaps grow to gigabytes before it collects. */
 const LIMITS = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 4 };
 
@@ -36,8 +38,9 @@ class ServingThread {
   readonly #control = new MessageChannel();
   readonly #lanes = Array.from({ length: LANES }, () => new MessageChannel());
   readonly #laneWorkers: Worker[] = [];
-  readonly #inflight = new SharedArrayBuffer(4);
+  readonly #inflight = new SharedArrayBuffer(4 * LANES);
   readonly #wake = call("eventfd", undefined, libc.eventfd, 0, EFD_NONBLOCK | EFD_CLOEXEC);
+  readonly #reserve = Array.from({ length: RESERVE }, () => dup(this.#wake));
   readonly #mounts = new Map<number, Mount>();
   readonly exited: Promise<void>;
 
@@ -84,8 +87,9 @@ class ServingThread {
 
   // Lanes are started by the first call that needs one; until they run, their ports keep the jobs.
   #startLanes(): void {
-    for (const { port2 } of this.#lanes) {
-      const workerData: LaneData = { port: port2, inflight: this.#inflight };
+    for (const fd of this.#reserve.splice(0)) close(fd);
+    for (const [slot, { port2 }] of this.#lanes.entries()) {
+      const workerData: LaneData = { port: port2, inflight: this.#inflight, slot };
       const lane = new Worker(new URL("lane.js", import.meta.url), { workerData, transferList: [port2], resourceLimits: LIMITS });
       lane.on("error", (error) => process.stderr.write(`an I/O lane failed: ${error.stack ?? error.message}\n`));
       lane.unref();
@@ -111,7 +115,7 @@ class ServingThread {
     for (const lane of this.#laneWorkers) void lane.terminate();
     this.#control.port1.close();
     for (const lane of this.#lanes) lane.port2.close();
-    close(this.#wake);
+    for (const fd of [...this.#reserve, this.#wake]) close(fd);
   }
 }
 
@@ -182,7 +186,7 @@ function statsOf({ counters, features }: Mount): ServeStats {
   const since = at(COUNTER.busySince);
   return {
     requests: at(COUNTER.requests),
-    errors: at(COUNTER.errors),
+    errors: at(COUNTER.errors) + at(COUNTER.laneErrors),
     bytesRead: at(COUNTER.bytesRead) + at(COUNTER.laneBytesRead),
     bytesWritten: at(COUNTER.bytesWritten),
     cacheHits: at(COUNTER.cacheHits),

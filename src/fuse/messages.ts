@@ -2,13 +2,14 @@
 // never waits for a thread that a storage has stopped.
 import type { MessagePort } from "node:worker_threads";
 import type { ServeSpec } from "../engine/engine.ts";
+import type { LaneJob } from "./passthrough/lane-job.ts";
 
 export interface ThreadData {
   readonly control: MessagePort;
   /** eventfd that the main thread writes after it posted to `control`. */
   readonly wake: number;
   readonly lanes: readonly MessagePort[];
-  /** One Int32: jobs the lanes have not answered yet. */
+  /** One Int32 a lane: jobs it has not answered yet. */
   readonly inflight: SharedArrayBuffer;
   readonly spinUs: number;
   readonly passthrough: boolean;
@@ -37,22 +38,19 @@ export type FromThread =
   | { readonly type: "lanes" };
 
 /** One call for a lane, and where its answer goes. */
-export interface LaneRequest {
-  readonly kind: "fsync" | "fdatasync" | "syncfs" | "fallocate" | "read";
+export interface LaneRequest extends LaneJob {
   readonly device: number;
   readonly uniqueLo: number;
   readonly uniqueHi: number;
-  readonly fd: number;
-  readonly offset: number;
-  readonly length: number;
-  readonly mode: number;
-  /** The mount's counters, for the bytes read. */
+  /** The mount's counters. */
   readonly counters: SharedArrayBuffer;
 }
 
 export interface LaneData {
   readonly port: MessagePort;
   readonly inflight: SharedArrayBuffer;
+  /** Its own slot of `inflight`. */
+  readonly slot: number;
 }
 
 /** Float64 slots of a mount's counters. */
@@ -66,5 +64,6 @@ export const COUNTER = {
   busySince: 6,
   laneBytesRead: 7,
   cacheHits: 8,
+  laneErrors: 9,
 } as const;
-export const COUNTERS = 9;
+export const COUNTERS = 10;

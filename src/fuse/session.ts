@@ -15,7 +15,8 @@ import { Dispatcher } from "./dispatch.ts";
 import { adoptFlags, featuresOf, init } from "./init.ts";
 import { behaviourOf, isStacked, type Behaviour } from "./passthrough/behaviour.ts";
 import { Credentials } from "./passthrough/credentials.ts";
-import { Passthrough, type LaneJob } from "./passthrough/passthrough.ts";
+import type { LaneJob } from "./passthrough/lane-job.ts";
+import { Passthrough } from "./passthrough/passthrough.ts";
 import { HEADER, SharedTables } from "./passthrough/shared-tables.ts";
 
 const INIT = 26;
@@ -23,6 +24,8 @@ const INIT = 26;
 /** What a session needs of its thread. */
 export interface SessionHost {
   defer(session: Session, uniqueLo: number, uniqueHi: number, job: LaneJob): void;
+  /** The process has no descriptor left: gives up what can be opened again; false: there was nothing. */
+  makeRoom(): boolean;
   log(message: string): void;
   /** INIT is answered (or was, by a predecessor). */
   negotiated(features: string[]): void;
@@ -73,6 +76,7 @@ export class Session {
         backingOpen: (fd) => this.device.backingOpen(fd),
         backingClose: (id) => this.device.backingClose(id),
         defer: (job) => host.defer(this, mem.word(REQUEST + fuse_in_header.unique), mem.word(REQUEST + fuse_in_header.unique + 4), job),
+        makeRoom: () => host.makeRoom(),
       },
       directories,
     );

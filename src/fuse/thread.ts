@@ -8,6 +8,7 @@ import { hot } from "../sys/hot.ts";
 import { EVENTS_AT, Memory } from "./codec/memory.ts";
 import { COUNTER, type FromThread, type LaneRequest, type ThreadData, type ToThread } from "./messages.ts";
 import { leaveSharedFsStruct } from "./passthrough/credentials.ts";
+import type { LaneJob } from "./passthrough/lane-job.ts";
 import { Patience } from "./patience.ts";
 import { Session, STEP } from "./session.ts";
 import { WarmUp } from "./warm-up.ts";
@@ -39,7 +40,6 @@ const mounts = new Map<number, Served>();
 const bySession = new Map<Session, Served>();
 const epfd = call("epoll_create1", undefined, hot.epoll_create1, 0o2000000);
 let closing = false;
-let nextLane = 0;
 let lanesAsked = false;
 
 const tell = (message: FromThread): void => parentPort?.postMessage(message);
@@ -59,26 +59,34 @@ function watch(operation: number, fd: number, id: number): void {
   call("epoll_ctl", undefined, hot.epoll_ctl, epfd, operation, fd, mem.address + EVENTS_AT);
 }
 
-function defer(
-  session: Session,
-  uniqueLo: number,
-  uniqueHi: number,
-  job: Omit<LaneRequest, "device" | "uniqueLo" | "uniqueHi" | "counters">,
-): void {
+function defer(session: Session, uniqueLo: number, uniqueHi: number, job: LaneJob): void {
   const counters = bySession.get(session)?.shared as SharedArrayBuffer;
-  Atomics.add(inflight, 0, 1);
+  const lane = laneFor(job);
+  Atomics.add(inflight, lane, 1);
   const request: LaneRequest = { ...job, device: session.device.fd, uniqueLo, uniqueHi, counters };
-  nextLane = (nextLane + 1) % data.lanes.length;
-  data.lanes[nextLane]?.postMessage(request);
+  data.lanes[lane]?.postMessage(request);
   if (!lanesAsked) tell({ type: "lanes" });
   lanesAsked = true;
+}
+
+// Copies take long: they queue up in one lane, so that reads and syncs find another; those go where the least is to be done.
+function laneFor({ kind }: LaneJob): number {
+  if (kind.startsWith("copy")) return 0;
+  return inflight.indexOf(Math.min(...inflight));
+}
+
+/** Closes the descriptors of known directories, of all mounts here. */
+function makeRoom(): boolean {
+  let closed = false;
+  for (const { session } of mounts.values()) if (session.fs.dirs.makeRoom()) closed = true;
+  return closed;
 }
 
 function add(message: Extract<ToThread, { type: "add" }>): void {
   const { id, spec, device, state, counters } = message;
   try {
     const negotiated = (features: string[]): void => tell({ type: "negotiated", id, features });
-    const session = new Session(spec, device, state, mem, data.passthrough, { defer, log, negotiated }, data.directories);
+    const session = new Session(spec, device, state, mem, data.passthrough, { defer, makeRoom, log, negotiated }, data.directories);
     const served = { id, session, counters: new Float64Array(counters), shared: counters };
     watch(EPOLL_CTL_ADD, device, id);
     mounts.set(id, served);
@@ -93,7 +101,11 @@ function remove(served: Served, reason: string | undefined): void {
   const { id, session } = served;
   watch(EPOLL_CTL_DEL, session.device.fd, id);
   // Lanes answer on this device: what they still do is waited for, but not for ever, since a dead storage may hold them.
-  for (let waited = 0; Atomics.load(inflight, 0) > 0 && waited < 500; waited += 1) Atomics.wait(inflight, 0, Atomics.load(inflight, 0), 10);
+  for (let waited = 0; waited < 500; waited += 1) {
+    const busy = inflight.findIndex((jobs) => jobs > 0);
+    if (busy < 0) break;
+    Atomics.wait(inflight, busy, Atomics.load(inflight, busy), 10);
+  }
   mounts.delete(id);
   bySession.delete(session);
   session.close();

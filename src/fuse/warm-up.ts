@@ -31,6 +31,7 @@ export class WarmUp {
     const spec = { mountpoint: source, source, storage: source, cache: "shared", allowOther: false, trace: false } as const;
     const host = {
       defer: (_: Session, _lo: number, _hi: number, job: { fd: number }) => close(job.fd),
+      makeRoom: () => false,
       log: () => {},
       negotiated: () => {},
     };

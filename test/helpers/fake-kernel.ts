@@ -54,6 +54,7 @@ export class FakeKernel {
     };
     this.session = new Session(spec, theirs, undefined, new Memory(), false, {
       defer: () => {},
+      makeRoom: () => false,
       log: (message) => this.log.push(message),
       negotiated: (features) => (this.features = features),
     });

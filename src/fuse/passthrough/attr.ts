@@ -78,7 +78,7 @@ function truncate(fs: Passthrough, fd: number, fh: number, valid: number): numbe
   const { mem } = fs;
   const size = mem.long(IN + fuse_setattr_in.size);
   const writable = fh !== 0 && (fs.handles.flags(fh) & O_ACCMODE) !== O_RDONLY;
-  const target = writable ? fd : settled(hot.openat(AT_FDCWD, fs.procPath(fd), O_WRONLY | O_NONBLOCK | O_CLOEXEC, 0));
+  const target = writable ? fd : fs.openat(AT_FDCWD, fs.procPath(fd), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
   if (target < 0) return target;
   if ((valid & abi.FATTR_KILL_SUIDGID) !== 0) fs.creds.become(fs.req);
   const result = settled(hot.ftruncate(target, size));

@@ -79,6 +79,16 @@ export class DirectoryCache {
     this.#size -= 1;
   }
 
+  /** Closes all that no request works on, for others that need a descriptor more; false: there were none. */
+  makeRoom(): boolean {
+    const before = this.#size;
+    for (let slot = 0; slot < this.#capacity; slot += 1) {
+      const nodeid = this.#node[slot] as number;
+      if ((this.#fd[slot] as number) >= 0 && !this.#held.includes(nodeid)) this.remove(nodeid);
+    }
+    return this.#size < before;
+  }
+
   close(): void {
     for (let slot = 0; slot < this.#capacity; slot += 1) if ((this.#fd[slot] as number) >= 0) this.remove(this.#node[slot] as number);
   }

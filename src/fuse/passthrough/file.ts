@@ -1,25 +1,42 @@
 // Reading, writing and the other calls on one open file. What may sleep long on a disk goes to an I/O lane with a duplicate of the
 // descriptor; preadv2(RWF_NOWAIT) tells a cached read, answered here, from a cold one.
-import { F_DUPFD_CLOEXEC, O_CLOEXEC, O_DIRECTORY, O_RDONLY } from "../../sys/constants.ts";
-import { raw, settled } from "../../sys/call.ts";
+import { O_CLOEXEC, O_DIRECTORY, O_RDONLY } from "../../sys/constants.ts";
+import { settled } from "../../sys/call.ts";
 import { ERRNO } from "../../sys/errno.ts";
 import { hot } from "../../sys/hot.ts";
-import { libc } from "../../sys/libc.ts";
 import * as abi from "../abi/constants.ts";
 import * as s from "../abi/structs.ts";
-import { IN, IOVEC_AT, MAX_IO, OFFSETS_AT, OUT } from "../codec/memory.ts";
-import { DEFERRED, type LaneJob, type Passthrough } from "./passthrough.ts";
+import { IN, IOVEC_AT, MAX_IO, OUT } from "../codec/memory.ts";
+import { answerSize, runJob, type LaneJob } from "./lane-job.ts";
+import { DEFERRED, type Passthrough } from "./passthrough.ts";
 
 const { EAGAIN, EFBIG, EINVAL, EIO, ENOSYS, EOPNOTSUPP } = ERRNO;
 const RWF_NOWAIT = 8;
+/** A copy this small takes no longer than to hand it to a lane. */
+const QUICK_COPY = 64 * 1024;
 
-/** Hands a call on `fd` to a lane. */
-function defer(fs: Passthrough, kind: LaneJob["kind"], fd: number, offset = 0, length = 0, mode = 0): number {
-  const copy = raw(libc.fcntl, fd, F_DUPFD_CLOEXEC, 3);
-  if (copy < 0) return copy;
-  fs.services.defer({ kind, fd: copy, offset, length, mode });
+/** Hands a call to a lane if the storage may sleep, with duplicates of its descriptors; where there are none left it is done here. */
+function perform(fs: Passthrough, job: LaneJob): number {
+  if (!fs.behaviour.sleeps) return runJob(fs.mem, job);
+  const fd = fs.duplicate(job.fd);
+  const to = fd < 0 || job.to < 0 ? job.to : fs.duplicate(job.to);
+  if (fd < 0 || (job.to >= 0 && to < 0)) {
+    if (fd >= 0) hot.close(fd);
+    return runJob(fs.mem, job);
+  }
+  fs.services.defer({ ...job, fd, to });
   return DEFERRED;
 }
+
+const jobOn = (kind: LaneJob["kind"], fd: number, offset = 0, length = 0, mode = 0): LaneJob => ({
+  kind,
+  fd,
+  offset,
+  length,
+  mode,
+  to: -1,
+  toOffset: 0,
+});
 
 export function read(fs: Passthrough): number {
   const { mem } = fs;
@@ -44,7 +61,7 @@ function readCached(fs: Passthrough, fd: number, offset: number, size: number): 
     mem.setLong(IOVEC_AT + 8, size - done);
     const got = settled(hot.preadv2(fd, mem.address + IOVEC_AT, 1, offset + done, RWF_NOWAIT));
     if (got === 0) return done;
-    if (got === -EAGAIN) return defer(fs, "read", fd, offset, size);
+    if (got === -EAGAIN) return perform(fs, jobOn("read", fd, offset, size));
     if (got === -EOPNOTSUPP) {
       fs.nowait = false;
       return settled(hot.pread(fd, mem.address + OUT, size, offset));
@@ -69,13 +86,7 @@ export function write(fs: Passthrough): number {
   if (kill) creds.restore();
   if (result < 0) return result;
   fs.bytesWritten += result;
-  return answerSize(fs, result);
-}
-
-function answerSize(fs: Passthrough, size: number): number {
-  fs.mem.setWord(OUT + s.fuse_write_out.size, size);
-  fs.mem.setWord(OUT + s.fuse_write_out.padding, 0);
-  return s.fuse_write_out.SIZE;
+  return answerSize(mem, result);
 }
 
 /** close(2) of a local file reports nothing, and the kernel writes dirty pages back before it asks: ENOSYS ends the asking. */
@@ -83,7 +94,7 @@ export function flush(fs: Passthrough): number {
   if (!fs.behaviour.closeReports) return -ENOSYS;
   const fd = fs.handleFd(fs.mem.long(IN + s.fuse_flush_in.fh));
   if (fd < 0) return fd;
-  const copy = raw(libc.dup, fd);
+  const copy = fs.duplicate(fd);
   return copy < 0 ? copy : settled(hot.close(copy));
 }
 
@@ -91,14 +102,14 @@ export function fsync(fs: Passthrough): number {
   const fd = fs.handleFd(fs.mem.long(IN + s.fuse_fsync_in.fh));
   if (fd < 0) return fd;
   const kind = (fs.mem.word(IN + s.fuse_fsync_in.fsync_flags) & abi.FUSE_FSYNC_FDATASYNC) !== 0 ? "fdatasync" : "fsync";
-  return fs.behaviour.sleeps ? defer(fs, kind, fd) : raw(libc[kind], fd);
+  return perform(fs, jobOn(kind, fd));
 }
 
 export function syncfs(fs: Passthrough): number {
   if (!fs.behaviour.sleeps) return 0;
   const fd = fs.openNode(abi.FUSE_ROOT_ID, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return fd;
-  fs.services.defer({ kind: "syncfs", fd, offset: 0, length: 0, mode: 0 });
+  fs.services.defer(jobOn("syncfs", fd));
   return DEFERRED;
 }
 
@@ -110,7 +121,7 @@ export function fallocate(fs: Passthrough): number {
   const length = mem.long(IN + s.fuse_fallocate_in.length);
   const mode = mem.word(IN + s.fuse_fallocate_in.mode);
   if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(length)) return -EFBIG;
-  return fs.behaviour.sleeps ? defer(fs, "fallocate", fd, offset, length, mode) : settled(hot.fallocate(fd, mode, offset, length));
+  return perform(fs, jobOn("fallocate", fd, offset, length, mode));
 }
 
 /** Holes: with the writeback cache the storage does not know the newest data yet, so the kernel must answer by itself. */
@@ -127,26 +138,19 @@ export function lseek(fs: Passthrough): number {
   return s.fuse_lseek_out.SIZE;
 }
 
-function copy(fs: Passthrough): number {
+function copy(fs: Passthrough, kind: "copy_file_range" | "copy_file_range_64"): number {
   const { mem } = fs;
-  const from = fs.handleFd(mem.long(IN + s.fuse_copy_file_range_in.fh_in));
+  const fd = fs.handleFd(mem.long(IN + s.fuse_copy_file_range_in.fh_in));
   const to = fs.handleFd(mem.long(IN + s.fuse_copy_file_range_in.fh_out));
-  if (from < 0 || to < 0) return Math.min(from, to);
-  mem.copyLong(OFFSETS_AT, IN + s.fuse_copy_file_range_in.off_in);
-  mem.copyLong(OFFSETS_AT + 8, IN + s.fuse_copy_file_range_in.off_out);
+  if (fd < 0 || to < 0) return Math.min(fd, to);
+  const offset = mem.long(IN + s.fuse_copy_file_range_in.off_in);
+  const toOffset = mem.long(IN + s.fuse_copy_file_range_in.off_out);
+  if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(toOffset)) return -EFBIG;
   // Bounded, so that one copy does not hold the other callers up; a short answer is continued by the caller.
   const length = Math.min(mem.long(IN + s.fuse_copy_file_range_in.len), 64 * MAX_IO);
-  return settled(hot.copy_file_range(from, mem.address + OFFSETS_AT, to, mem.address + OFFSETS_AT + 8, length, 0));
+  const job = { kind, fd, offset, length, mode: 0, to, toOffset };
+  return length <= QUICK_COPY ? runJob(mem, job) : perform(fs, job);
 }
 
-export function copyFileRange(fs: Passthrough): number {
-  const result = copy(fs);
-  return result < 0 ? result : answerSize(fs, result);
-}
-
-export function copyFileRange64(fs: Passthrough): number {
-  const result = copy(fs);
-  if (result < 0) return result;
-  fs.mem.setLong(OUT, result);
-  return s.fuse_copy_file_range_out.SIZE;
-}
+export const copyFileRange = (fs: Passthrough): number => copy(fs, "copy_file_range");
+export const copyFileRange64 = (fs: Passthrough): number => copy(fs, "copy_file_range_64");

@@ -121,7 +121,7 @@ export const rename2 = (fs: Passthrough): number =>
  */
 function keepReplaced(fs: Passthrough, { nodeid, last }: Victim, dirfd: number, name: number, flags: number): number {
   if (nodeid === 0 || !last || flags !== 0 || fs.nodes.isDirectory(nodeid)) return -1;
-  return settled(hot.openat(dirfd, fs.mem.address + name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0));
+  return fs.openat(dirfd, fs.mem.address + name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 }
 
 function move(fs: Passthrough, newdir: number, flags: number): number {

@@ -101,7 +101,7 @@ function createAs(fs: Passthrough, flags: number, how: number, name: number, len
   const wanted = storageFlags(fs, flags);
   creds.umask(mem.word(IN + fuse_create_in.umask));
   creds.become(req);
-  const fd = settled(hot.openat(dirfd, name, wanted | how, mem.word(IN + fuse_create_in.mode) & 0o7777));
+  const fd = fs.openat(dirfd, name, wanted | how, mem.word(IN + fuse_create_in.mode) & 0o7777);
   creds.restore();
   if (fd < 0) return fd;
   const result = fs.statFd(fd);

@@ -1,9 +1,11 @@
 // What the handlers of one mount share: memory, tables, options, and the one function that turns a node into something a system call
 // can name. A handler takes this and returns the length of its payload at OUT, or -errno.
-import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_PATH } from "../../sys/constants.ts";
-import { settled } from "../../sys/call.ts";
+import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, F_DUPFD_CLOEXEC, O_CLOEXEC } from "../../sys/constants.ts";
+import { O_DIRECTORY, O_NOFOLLOW, O_PATH } from "../../sys/constants.ts";
+import { raw, settled } from "../../sys/call.ts";
 import { ERRNO } from "../../sys/errno.ts";
 import { hot } from "../../sys/hot.ts";
+import { libc } from "../../sys/libc.ts";
 import { STATX, STATX_BASIC_STATS, STATX_BTIME } from "../../sys/stat.ts";
 import { FUSE_ROOT_ID } from "../abi/constants.ts";
 import { EMPTY_AT, PATH_AT, STATX_AT, type Memory } from "../codec/memory.ts";
@@ -13,23 +15,15 @@ import type { Credentials } from "./credentials.ts";
 import { DirectoryCache } from "./directory-cache.ts";
 import { HandleTable } from "./handle-table.ts";
 import { InodeTable } from "./inode-table.ts";
+import type { LaneJob } from "./lane-job.ts";
 import type { SharedTables } from "./shared-tables.ts";
 
-const { EIO, ELOOP, ENOENT, ENOTDIR, ESTALE } = ERRNO;
+const { EIO, ELOOP, EMFILE, ENFILE, ENOENT, ENOTDIR, ESTALE } = ERRNO;
 const MASK = STATX_BASIC_STATS | STATX_BTIME;
 const PROC_FD = Buffer.from("/proc/self/fd/", "latin1");
 
 /** Returned by a handler in place of a length: the reply comes later, from an I/O lane. */
 export const DEFERRED = -0x7fffffff;
-
-/** Work for an I/O lane: a call that may sleep long. `fd` is a duplicate which the lane closes. */
-export interface LaneJob {
-  readonly kind: "fsync" | "fdatasync" | "read" | "fallocate" | "syncfs";
-  readonly fd: number;
-  readonly offset: number;
-  readonly length: number;
-  readonly mode: number;
-}
 
 /** What the handlers need from outside, injected so that they touch no device and no thread. */
 export interface Services {
@@ -38,6 +32,8 @@ export interface Services {
   backingClose(id: number): void;
   /** Queues `job` for the request in hand. */
   defer(job: LaneJob): void;
+  /** Closes the directories that no request works on, of all mounts of this thread; false: there were none. */
+  makeRoom(): boolean;
 }
 
 export class Passthrough {
@@ -149,6 +145,24 @@ export class Passthrough {
     return nodeid;
   }
 
+  // --- descriptors -------------------------------------------------------------------------------------------------------------
+
+  /** openat(2); where the process has no descriptor left, cached directories are given up for it. */
+  openat(dirfd: number, name: number, flags: number, mode = 0): number {
+    const fd = settled(hot.openat(dirfd, name, flags, mode));
+    return this.#isExhausted(fd) ? settled(hot.openat(dirfd, name, flags, mode)) : fd;
+  }
+
+  /** A duplicate of `fd`, made likewise. */
+  duplicate(fd: number): number {
+    const copy = raw(libc.fcntl, fd, F_DUPFD_CLOEXEC, 3);
+    return this.#isExhausted(copy) ? raw(libc.fcntl, fd, F_DUPFD_CLOEXEC, 3) : copy;
+  }
+
+  #isExhausted(result: number): boolean {
+    return (result === -EMFILE || result === -ENFILE) && this.services.makeRoom();
+  }
+
   // --- from a node to a descriptor ---------------------------------------------------------------------------------------------
 
   /** An O_PATH descriptor of a directory node, owned by the cache; -errno. Held until the request is over. */
@@ -181,7 +195,7 @@ export class Passthrough {
       const link = this.nodes.firstLink(child);
       if (link === 0) return -ESTALE;
       const name = this.nodes.names.address(this.nodes.nameOf(link));
-      fd = settled(hot.openat(fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0));
+      fd = this.openat(fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
       if (fd < 0) return fd === -ENOENT || fd === -ENOTDIR || fd === -ELOOP ? -ESTALE : fd;
       const result = this.statFd(fd);
       if (result < 0 || !this.#isStatted(child)) {
@@ -230,13 +244,16 @@ export class Passthrough {
     if (!nodes.has(nodeid)) return -ESTALE;
     if (nodeid === FUSE_ROOT_ID || nodes.isDirectory(nodeid)) {
       const dirfd = this.dirFd(nodeid);
-      return dirfd < 0 ? dirfd : settled(hot.openat(dirfd, this.procPath(dirfd), flags & ~O_NOFOLLOW, 0));
+      return dirfd < 0 ? dirfd : this.openat(dirfd, this.procPath(dirfd), flags & ~O_NOFOLLOW);
     }
     let failure = -ESTALE;
     for (let link = nodes.firstLink(nodeid); link !== 0; link = nodes.nextLink(link)) {
       const dirfd = this.dirFd(nodes.parentOf(link));
-      if (dirfd < 0) continue;
-      const fd = settled(hot.openat(dirfd, nodes.names.address(nodes.nameOf(link)), flags | O_NOFOLLOW | O_CLOEXEC, 0));
+      if (dirfd < 0) {
+        if (dirfd !== -ESTALE) failure = dirfd;
+        continue;
+      }
+      const fd = this.openat(dirfd, nodes.names.address(nodes.nameOf(link)), flags | O_NOFOLLOW | O_CLOEXEC);
       if (fd < 0) {
         if (fd !== -ENOENT && fd !== -ELOOP) failure = fd;
         continue;
@@ -246,7 +263,7 @@ export class Passthrough {
     }
     const open = this.#anyHandle(nodeid);
     const kept = open >= 0 ? open : this.dirs.get(nodeid); // of a file that a rename replaced
-    return kept >= 0 ? settled(hot.openat(AT_FDCWD, this.procPath(kept), flags | O_CLOEXEC, 0)) : failure;
+    return kept >= 0 ? this.openat(AT_FDCWD, this.procPath(kept), flags | O_CLOEXEC) : failure;
   }
 
   /** Set by `borrow` to the descriptor that `giveBack` must close. */
