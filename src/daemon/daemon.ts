@@ -14,6 +14,7 @@ import { makeDesired } from "../plan/desired.ts";
 import { makePlan } from "../plan/diff.ts";
 import { explainPlan } from "../plan/explain.ts";
 import type { Desired, Plan, Refusal } from "../plan/types.ts";
+import { monotonicMs } from "../sys/clock.ts";
 import { readMountinfo } from "../sys/mountinfo.ts";
 import { VERSION } from "../version.ts";
 import { describeHolders } from "./busy.ts";
@@ -63,7 +64,7 @@ export class Daemon {
   readonly #links: Links;
   readonly #notifier: Notifier;
   readonly #fdStore: FdStore;
-  readonly #since = Date.now();
+  readonly #startedMs = monotonicMs();
   readonly #handoverPath = locations(process.env).handoverSocket;
   readonly #restartMark = locations(process.env).restartMark;
   #control: Server | undefined;
@@ -297,7 +298,7 @@ export class Daemon {
     const stuck = this.#observer.stuck().map((root) => `${root} does not answer`);
     return {
       version: VERSION,
-      daemon: { pid: process.pid, since: this.#since, state: this.#state() },
+      daemon: { pid: process.pid, since: Math.round(Date.now() - (monotonicMs() - this.#startedMs)), state: this.#state() },
       server: pid === undefined ? null : { pid, restarts, deaths, ...(lastDeath === undefined ? {} : { lastDeath }) },
       home: this.#config?.home ?? "",
       configFile: this.#configFile,

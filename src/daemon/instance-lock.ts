@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { AT_FDCWD, O_CLOEXEC, O_CREAT, O_NOFOLLOW, O_RDWR } from "../sys/constants.ts";
 import { raw } from "../sys/call.ts";
+import { monotonicMs } from "../sys/clock.ts";
 import { errnoName } from "../sys/errno.ts";
 import { close, ftruncate, openat, pread, pwriteAll } from "../sys/file.ts";
 import { libc } from "../sys/libc.ts";
@@ -55,8 +56,8 @@ export function takeInstanceLock(path: string): void {
 
 /** Waits until no daemon holds the lock, at most `ms`: then the next one can be started. */
 export async function instanceEnded(path: string, ms: number): Promise<void> {
-  const end = Date.now() + ms;
+  const end = monotonicMs() + ms;
   const fd = openat(AT_FDCWD, cstr(path), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-  while (raw(libc.flock, fd, LOCK_EX | LOCK_NB) < 0 && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 10));
+  while (raw(libc.flock, fd, LOCK_EX | LOCK_NB) < 0 && monotonicMs() < end) await new Promise((resolve) => setTimeout(resolve, 10));
   close(fd);
 }

@@ -4,6 +4,7 @@ import { availableParallelism } from "node:os";
 import { readFileSync } from "node:fs";
 import { MessageChannel, Worker } from "node:worker_threads";
 import type { Engine, ServedMount, ServeSpec, ServeStats } from "../engine/engine.ts";
+import { monotonicMs } from "../sys/clock.ts";
 import { EFD_CLOEXEC, EFD_NONBLOCK } from "../sys/constants.ts";
 import { call } from "../sys/call.ts";
 import { close, dup } from "../sys/file.ts";
@@ -192,7 +193,7 @@ function statsOf({ counters, features }: Mount): ServeStats {
     cacheHits: at(COUNTER.cacheHits),
     nodes: at(COUNTER.nodes),
     handles: at(COUNTER.handles),
-    busyMs: since === 0 ? 0 : Math.max(0, Date.now() - since),
+    busyMs: since === 0 ? 0 : Math.round(Math.max(0, monotonicMs() - since)),
     features,
   };
 }

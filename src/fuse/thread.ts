@@ -4,6 +4,7 @@
 import { writeSync } from "node:fs";
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { call } from "../sys/call.ts";
+import { monotonicMs } from "../sys/clock.ts";
 import { hot } from "../sys/hot.ts";
 import { EVENTS_AT, Memory } from "./codec/memory.ts";
 import { COUNTER, type FromThread, type LaneRequest, type ThreadData, type ToThread } from "./messages.ts";
@@ -130,7 +131,7 @@ function serve(served: Served): void {
   const { session, counters } = served;
   let idleSince = 0;
   for (let handled = 0; handled < BURST;) {
-    if (idleSince === 0) counters[COUNTER.busySince] = Date.now();
+    if (idleSince === 0) counters[COUNTER.busySince] = monotonicMs();
     const found = session.step();
     if (found === STEP.handled) {
       handled += 1;

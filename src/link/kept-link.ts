@@ -1,4 +1,5 @@
 // One link under the keeper's eyes: when it is looked at, what came of it, what `status` says. Looks at one link never overlap.
+import { monotonicMs } from "../sys/clock.ts";
 import type { LinkSpec } from "../plan/types.ts";
 import type { HealOptions } from "./heal.ts";
 import type { KeeperLog } from "./keeper.ts";
@@ -86,8 +87,8 @@ export class KeptLink {
     const { target } = this.spec;
     const record = this.#tools.memory.get(target);
     if (record === undefined || this.#stopped) return;
-    const deleted = this.#busySince !== undefined && Date.now() - this.#busySince >= DELETED_MS;
-    const snapshot = this.#busySince !== undefined && Date.now() - this.#busySince >= SNAPSHOT_AFTER_MS;
+    const deleted = this.#busySince !== undefined && monotonicMs() - this.#busySince >= DELETED_MS;
+    const snapshot = this.#busySince !== undefined && monotonicMs() - this.#busySince >= SNAPSHOT_AFTER_MS;
     try {
       this.#took(await this.#tools.heal(this.spec, record, { relink: relink || deleted, snapshot }), record);
     } catch (error) {
@@ -124,8 +125,8 @@ export class KeptLink {
   }
 
   #busy(reason: string): void {
-    this.#busySince ??= Date.now();
-    const since = Date.now() - this.#busySince;
+    this.#busySince ??= monotonicMs();
+    const since = monotonicMs() - this.#busySince;
     this.#set("healing", reason);
     this.#pace.after(Math.min(BUSY_MAX_MS, Math.max(BUSY_MS, since)));
   }

@@ -1,4 +1,5 @@
 // When to look at a target again: soon after the first sign, later while a program goes on and on, and never in a busy loop.
+import { monotonicMs } from "../sys/clock.ts";
 
 /** A program that saves does several things at once; it is given this long to finish. */
 const QUIET_MS = 40;
@@ -22,7 +23,7 @@ export class Pace {
 
   /** Something happened: a look is due when it has been quiet for a moment. */
   sign(): void {
-    const now = Date.now();
+    const now = monotonicMs();
     if (this.#timer === undefined) this.#first = now;
     const slow = this.#storm(now);
     this.#set(slow > 0 ? this.#first + slow : Math.min(now + QUIET_MS, this.#first + LONGEST_MS));
@@ -30,7 +31,7 @@ export class Pace {
 
   /** Look again after `ms`, unless a sign comes earlier. */
   after(ms: number): void {
-    this.#first = Date.now();
+    this.#first = monotonicMs();
     this.#set(this.#first + ms);
   }
 
@@ -46,7 +47,7 @@ export class Pace {
 
   /** A healing was done; many of them in a row make the next ones rarer. */
   healed(): void {
-    this.#recent.push(Date.now());
+    this.#recent.push(monotonicMs());
   }
 
   stop(): void {
@@ -67,7 +68,7 @@ export class Pace {
         this.#timer = undefined;
         this.#due();
       },
-      Math.max(0, at - Date.now()),
+      Math.max(0, at - monotonicMs()),
     );
   }
 }

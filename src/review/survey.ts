@@ -2,6 +2,7 @@
 // parents of what is persisted already) each name is a group of its own; everything deeper is only added up. So memory is bounded by
 // the number of groups, whatever the number of files. Runs in a worker, since the walk blocks.
 import { O_CLOEXEC, O_DIRECTORY, O_RDONLY, AT_FDCWD } from "../sys/constants.ts";
+import { monotonicMs } from "../sys/clock.ts";
 import { readlinkat } from "../sys/dir.ts";
 import { isErrno } from "../sys/errno.ts";
 import { openat } from "../sys/file.ts";
@@ -93,7 +94,7 @@ export function survey(request: SurveyRequest, progress: (progress: Progress) =>
   const baseline = request.diff === undefined ? undefined : loadBaseline(request.diff, request.root);
   const writer = request.save === undefined ? undefined : new BaselineWriter();
   const hashing = baseline !== undefined || writer !== undefined;
-  let nextProgress = Date.now() + PROGRESS_MS;
+  let nextProgress = monotonicMs() + PROGRESS_MS;
 
   const join = (within: Place, name: string): string => (within.path === "" ? name : `${within.path}/${name}`);
 
@@ -133,8 +134,8 @@ export function survey(request: SurveyRequest, progress: (progress: Progress) =>
   const visitor: Visitor<Place> = {
     file(entry, within) {
       result.walked.files += 1;
-      if ((result.walked.files & 0xfff) === 0 && Date.now() >= nextProgress) {
-        nextProgress = Date.now() + PROGRESS_MS;
+      if ((result.walked.files & 0xfff) === 0 && monotonicMs() >= nextProgress) {
+        nextProgress = monotonicMs() + PROGRESS_MS;
         progress({ files: result.walked.files, path: toText(within.path) });
       }
       if (entry.isLink && leadsToKept(entry)) {

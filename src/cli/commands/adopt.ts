@@ -7,6 +7,7 @@ import { locations } from "../../config/locations.ts";
 import { ask } from "../../daemon/control/client.ts";
 import type { Outcome } from "../../daemon/daemon.ts";
 import type { StatusReport } from "../../daemon/status.ts";
+import { monotonicMs } from "../../sys/clock.ts";
 import { EXIT, HmpersistError, type ExitCode } from "../../errors.ts";
 import { makeDesired } from "../../plan/desired.ts";
 import type { Desired, Spec } from "../../plan/types.ts";
@@ -101,8 +102,8 @@ function bar(target: string): (done: number, total: number) => void {
   let last = 0;
   return (done, total) => {
     const percent = total === 0 ? 100 : Math.floor((done / total) * 100);
-    if (Date.now() - last < 100 && percent < 100) return;
-    last = Date.now();
+    if (monotonicMs() - last < 100 && percent < 100) return;
+    last = monotonicMs();
     const filled = Math.floor(percent / 5);
     process.stderr.write(
       `\r\u001b[K[${"#".repeat(filled)}${" ".repeat(20 - filled)}] ${percent}% ${printable(target)}${percent === 100 ? "\n" : ""}`,
