@@ -15,6 +15,7 @@ const HEALTH: Record<EntryState, Health> = {
   refused: "warning",
   conflicted: "warning",
   dead: "problem",
+  stale: "problem",
   stuck: "problem",
   missing: "problem",
 };

@@ -13,7 +13,9 @@ import type { Log } from "../log.ts";
 import { makeDesired } from "../plan/desired.ts";
 import { makePlan } from "../plan/diff.ts";
 import { explainPlan } from "../plan/explain.ts";
-import type { Desired, Plan, Refusal } from "../plan/types.ts";
+import type { Obstacle } from "../plan/obstacles.ts";
+import { staleness } from "../plan/stale.ts";
+import type { Desired, MountSpec, Plan, Refusal } from "../plan/types.ts";
 import { monotonicMs } from "../sys/clock.ts";
 import { readMountinfo } from "../sys/mountinfo.ts";
 import { VERSION } from "../version.ts";
@@ -25,12 +27,14 @@ import { takeInstanceLock } from "./instance-lock.ts";
 import { Links } from "./links.ts";
 import { Mounts } from "./mounts.ts";
 import { Observer } from "./observe.ts";
-import { carryOut } from "./reconcile.ts";
+import { watchMountTable } from "./mount-table.ts";
+import { carryOut, noteOn } from "./reconcile.ts";
 import { FdStore } from "./fd-store.ts";
 import { createNotifier, takeListenFds, type Notifier } from "./sd-notify.ts";
 import { isRestart } from "./restarting.ts";
 import { ServerProcess } from "./server-process.ts";
 import type { StatusReport } from "./status.ts";
+import { fingerprint } from "./storages.ts";
 import { WorkQueue } from "./work-queue.ts";
 
 export interface DaemonOptions {
@@ -75,6 +79,9 @@ export class Daemon {
   #problems: string[] = [];
   #engine: Promise<EngineProbe> | undefined;
   #stopping = false;
+  #unwatch: (() => void) | undefined;
+  /** The file systems of the storages when they were last looked at. */
+  #seenStorages = "";
 
   constructor(options: DaemonOptions) {
     this.#options = options;
@@ -86,9 +93,10 @@ export class Daemon {
       released: (mountpoint) => this.#fdStore.drop(mountpoint),
       ended: (mountpoint, reason) => this.#mountEnded(mountpoint, reason),
       died: (how, lost) => this.#serverDied(how, lost),
+      lost: (mountpoint, reason) => this.#mountLost(mountpoint, reason),
     });
     this.#mounts = new Mounts(this.#server, { trace: options.trace });
-    this.#links = new Links(this.#entries, options.log, locations(process.env).stateDir);
+    this.#links = new Links(this.#entries, options.log, locations(process.env).stateDir, (storage) => this.#observer.unmounted(storage));
   }
 
   /** Takes the instance lock, opens the control socket and brings the home up. Throws HmpersistError if a daemon runs already. */
@@ -103,6 +111,7 @@ export class Daemon {
       return this.#reconcile();
     });
     this.#sayReady();
+    this.#unwatch = watchMountTable(() => this.#mountTableChanged());
     const { watchdogIntervalMs } = this.#notifier;
     // The event loop turning is what is watched: a stuck storage or mount must never stop it.
     if (watchdogIntervalMs !== undefined) setInterval(() => this.#notifier.watchdog(), watchdogIntervalMs);
@@ -127,6 +136,7 @@ export class Daemon {
     if (this.#stopping) return;
     this.#stopping = true;
     this.#notifier.stopping();
+    this.#unwatch?.();
     await this.#queue.run(async () => {
       await this.#links.close();
       // The mounts stay in the kernel and their descriptors in the manager's store; requests wait for the next daemon's server.
@@ -164,8 +174,14 @@ export class Daemon {
   async #takeOverMounts(): Promise<void> {
     const stored = this.#fdStore.recover(takeListenFds(process.env));
     for (const mount of [...stored, ...askHandover(this.#handoverPath)]) {
-      await this.#server.resume(mount);
-      this.#log.info({ mount: mount.spec.mountpoint }, "mount taken over");
+      const { mountpoint } = mount.spec;
+      try {
+        await this.#server.resume(mount);
+        this.#log.info({ mount: mountpoint }, "mount taken over");
+      } catch (error) {
+        // It is dead now, and the plan sees to it.
+        this.#log.error({ mount: mountpoint, error: String(error) }, "mount was not taken over");
+      }
     }
   }
 
@@ -196,6 +212,7 @@ export class Daemon {
 
   async #reconcile(): Promise<Outcome> {
     if (this.#desired?.mounts.some((spec) => spec.method === "fuse") === true) this.#server.warm();
+    this.#seenStorages = this.#storageFingerprint();
     const failed = new Map<string, ExitCode>();
     let plan = await this.#plan();
     // A mount that goes may hide what the next plan has to see; one that does not go must not be waited for.
@@ -285,12 +302,65 @@ export class Daemon {
   #serverDied(how: string, lost: readonly string[]): void {
     this.#log.error({ how, lost: lost.length }, "server died");
     for (const mountpoint of lost) this.#entries.set(mountpoint, "dead", `its server died (${how})`);
-    if (lost.length === 0 || this.#stopping) return;
-    void this.#queue.run(() => this.#reconcile()).catch((error: unknown) => this.#log.error({ err: error }, "repair failed"));
+    if (lost.length > 0) this.#repair();
+  }
+
+  #mountLost(mountpoint: string, reason: string): void {
+    this.#entries.set(mountpoint, "dead", reason);
+    this.#repair();
+  }
+
+  /** Reconciles because of what happened, not because somebody asked. */
+  #repair(): void {
+    if (this.#stopping) return;
+    const work = async (): Promise<void> => {
+      if (this.#stopping) return;
+      await this.#reconcile();
+      this.#sayStatus();
+    };
+    void this.#queue.run(work).catch((error: unknown) => this.#log.error({ err: error }, "repair failed"));
+  }
+
+  // A storage that came, went or was covered by another file system: what is mounted is compared with what is there.
+  #mountTableChanged(): void {
+    const now = this.#storageFingerprint();
+    if (now === this.#seenStorages) return;
+    this.#log.info({}, "the file system of a storage changed");
+    this.#repair();
+  }
+
+  #storageFingerprint(): string {
+    return fingerprint(storagesOf(this.#desired), readMountinfo());
+  }
+
+  /** Says of every mount held whether it still shows what is in storage. */
+  async #checkStorages(): Promise<void> {
+    const held = this.#mounts.held();
+    const mounts = (this.#desired?.mounts ?? []).filter((spec) => held.has(spec.target));
+    const storages = [...new Set(mounts.map((spec) => spec.storage))];
+    const world = await this.#observer.lookAtStorages({ storages, sources: mounts.map((spec) => spec.source) });
+    const now = this.#mounts.held();
+    for (const spec of mounts) {
+      const mount = now.get(spec.target);
+      if (mount !== undefined) this.#judge(spec, staleness(spec, mount, world));
+    }
+  }
+
+  #judge({ target, ...spec }: MountSpec, flaw: Obstacle | undefined): void {
+    const state = this.#entries.stateOf(target);
+    const detail = this.#entries.detailOf(target) ?? "";
+    if (flaw === undefined) {
+      if (state === "stale") this.#entries.set(target, "mounted", noteOn(spec));
+    } else if (state === "missing") {
+      // It could not be replaced: somebody has files open there.
+      this.#entries.set(target, "stale", `${flaw.reason}; ${detail}`);
+    } else if (state !== "stale" || !detail.startsWith(flaw.reason)) {
+      this.#entries.set(target, "stale", `${flaw.reason}; ${flaw.hint}`);
+    }
   }
 
   async #report(): Promise<StatusReport> {
-    const [stats] = await Promise.all([this.#server.stats(), this.#links.check()]);
+    const [stats] = await Promise.all([this.#server.stats(), this.#links.check(), this.#checkStorages()]);
     const entries = this.#entries.report(stats, (target) => this.#server.engineOf(target));
     const { pid, restarts, deaths, lastDeath, mountpoints } = this.#server;
     const waiting = pid === undefined && mountpoints.length > 0;
@@ -326,6 +396,9 @@ export class Daemon {
     this.#notifier.status(this.#summary());
   }
 }
+
+const storagesOf = (desired: Desired | undefined): Set<string> =>
+  new Set([...(desired?.mounts ?? []), ...(desired?.links ?? [])].map((spec) => spec.storage));
 
 // What the machine lacks comes first: nothing else can be mended before it.
 function worstOf(failures: readonly ExitCode[], refusals: number): ExitCode {

@@ -59,6 +59,10 @@ export class Entries {
     return this.#entries.get(target)?.state;
   }
 
+  detailOf(target: string): string | undefined {
+    return this.#entries.get(target)?.detail;
+  }
+
   count(): { mounted: number; linked: number; other: number } {
     const entries = [...this.#entries.values()];
     const mounted = entries.filter((entry) => entry.state === "mounted").length;

@@ -2,6 +2,7 @@
 import { createLinkKeeper, type LinkKeeper } from "../link/keeper.ts";
 import type { LinkState, LinkStatus } from "../link/types.ts";
 import type { Log } from "../log.ts";
+import type { Obstacle } from "../plan/obstacles.ts";
 import type { Desired, LinkSpec, Spec } from "../plan/types.ts";
 import { HmpersistError } from "../errors.ts";
 import { SysError } from "../sys/errno.ts";
@@ -22,10 +23,13 @@ export class Links {
   readonly #entries: Entries;
   readonly #log: Log;
   readonly #stateDir: string;
+  readonly #unmounted: (storage: string) => Obstacle | undefined;
   #keeper: LinkKeeper | undefined;
   #home: string | undefined;
 
-  constructor(entries: Entries, log: Log, stateDir: string) {
+  /** @param unmounted why nothing may be made in a storage now */
+  constructor(entries: Entries, log: Log, stateDir: string, unmounted: (storage: string) => Obstacle | undefined) {
+    this.#unmounted = unmounted;
     this.#entries = entries;
     this.#log = log;
     this.#stateDir = stateDir;
@@ -41,6 +45,7 @@ export class Links {
         stateDir: this.#stateDir,
         log: (level, fields, message) => this.#log[level](fields, message),
         changed: () => this.refresh(),
+        unmounted: this.#unmounted,
       });
       this.#home = home;
     } catch (error) {

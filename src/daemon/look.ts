@@ -44,14 +44,14 @@ export class Gate {
 
 async function lookAt(path: string, links: "follow" | "itself"): Promise<Found> {
   try {
-    const stat = await lstat(path);
+    const stat = await lstat(path, { bigint: true });
     if (stat.isSymbolicLink()) {
       const text = await readlink(path);
       const real = links === "follow" ? await realpath(path).catch(missingTarget) : undefined;
       return real === undefined ? { type: "link", text } : await lookAt(real, "itself");
     }
-    if (stat.isFile()) return { type: "file", size: stat.size };
-    if (stat.isDirectory()) return await lookInto(path);
+    if (stat.isFile()) return { type: "file", size: Number(stat.size) };
+    if (stat.isDirectory()) return { ...(await lookInto(path)), id: idOf(stat) };
     return { type: "other" };
   } catch (error) {
     const { code = "EIO" } = error as NodeJS.ErrnoException;
@@ -59,12 +59,14 @@ async function lookAt(path: string, links: "follow" | "itself"): Promise<Found> 
   }
 }
 
+const idOf = ({ dev, ino }: { readonly dev: bigint; readonly ino: bigint }): string => `${dev}:${ino}`;
+
 // A dangling link is a fact to be planned with; a loop (ELOOP) is an error.
 function missingTarget(error: NodeJS.ErrnoException): undefined {
   if (error.code !== "ENOENT") throw error;
 }
 
-async function lookInto(path: string): Promise<Found> {
+async function lookInto(path: string): Promise<Extract<Found, { type: "directory" }>> {
   const names: string[] = [];
   const directory = await opendir(path);
   for await (const entry of directory) {
@@ -85,5 +87,5 @@ export async function sameContent(a: string, b: string): Promise<boolean> {
 /** Whether two paths are one directory, as a bind mount makes them. */
 export async function sameDirectory(a: string, b: string): Promise<boolean> {
   const [statA, statB] = await Promise.all([lstat(a, { bigint: true }), lstat(b, { bigint: true })]);
-  return statA.dev === statB.dev && statA.ino === statB.ino;
+  return idOf(statA) === idOf(statB);
 }

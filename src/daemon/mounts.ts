@@ -66,7 +66,15 @@ export class Mounts {
     return new Map(
       this.#server.mountpoints.map((target) => {
         const { cache, allowOther } = this.#server.specOf(target) ?? {};
-        return [target, { ...(cache === undefined ? {} : { cache }), ...(comparable && allowOther !== undefined ? { allowOther } : {}) }];
+        const root = this.#server.rootOf(target);
+        return [
+          target,
+          {
+            ...(cache === undefined ? {} : { cache }),
+            ...(comparable && allowOther !== undefined ? { allowOther } : {}),
+            ...(root === undefined ? {} : { root }),
+          },
+        ];
       }),
     );
   }

@@ -3,18 +3,21 @@
 import { readMountinfo, type MountInfo } from "../sys/mountinfo.ts";
 import { FSTYPE } from "../mount/options.ts";
 import { isBelow, isWithin } from "../config/place.ts";
-import { lookups } from "../plan/lookups.ts";
+import { lookups, type Lookups } from "../plan/lookups.ts";
+import { unmountedObstacle, type Obstacle } from "../plan/obstacles.ts";
 import type { Desired, Found, Observation, OwnMount } from "../plan/types.ts";
 import { Gate, sameContent, sameDirectory } from "./look.ts";
 import { probeMounts } from "./probe.ts";
+import { Storages } from "./storages.ts";
 
 /** How a mount that this daemon holds is served, as far as the configuration can ask for it. */
-export type HeldMount = Pick<OwnMount, "cache" | "allowOther">;
+export type HeldMount = Pick<OwnMount, "cache" | "allowOther" | "root">;
 /** By mountpoint; "living": whoever is not the daemon takes every mount that answers for its. */
 export type HeldMounts = ReadonlyMap<string, HeldMount> | "living";
 
 export class Observer {
   readonly #gates = new Map<string, Gate>();
+  readonly #storages = new Storages();
 
   #gate(root: string): Gate {
     const known = this.#gates.get(root);
@@ -37,18 +40,34 @@ export class Observer {
     const others = table.filter((mount) => mount.type !== FSTYPE && mount.mountpoint !== home).map((mount) => mount.mountpoint);
     const foreignMounts = others.filter((mountpoint) => !bound.some((mount) => mount.target === mountpoint));
     const wanted = lookups(desired, ownLinks.keys());
+    const stored = await this.lookAtStorages(wanted);
+    const targets = await this.#targets(desired, wanted.targets, stored.sources, mounts);
+    return { home: await this.#gate(home).look(home, "follow"), ...stored, targets, mounts, foreignMounts, ownLinks };
+  }
+
+  /** Looks at storages, and at what lies in them. */
+  async lookAtStorages(wanted: Pick<Lookups, "storages" | "sources">): Promise<Pick<Observation, "storages" | "sources" | "unmounted">> {
+    const table = readMountinfo();
+    const unmounted = this.#storages.unmounted(wanted.storages, table);
     const storages = new Map<string, Found>();
     const sources = new Map<string, Found>();
     await Promise.all(
       wanted.storages.map(async (storage) => {
         const gate = this.#gate(storage);
-        storages.set(storage, await gate.look(storage, "follow"));
+        const found = await gate.look(storage, "follow");
+        storages.set(storage, found);
+        if (found.type === "directory" && !unmounted.has(storage)) this.#storages.used(storage, table);
         // One after the other: a stuck storage then holds one thread, not one per entry.
         for (const source of wanted.sources) if (isBelow(source, storage)) sources.set(source, await gate.look(source, "follow"));
       }),
     );
-    const targets = await this.#targets(desired, wanted.targets, sources, mounts);
-    return { home: await this.#gate(home).look(home, "follow"), storages, sources, targets, mounts, foreignMounts, ownLinks };
+    return { storages, sources, unmounted };
+  }
+
+  /** Why nothing may be made in `storage` now: the disk it belongs on is not mounted. */
+  unmounted(storage: string): Obstacle | undefined {
+    const bare = this.#storages.unmounted([storage], readMountinfo()).get(storage);
+    return bare === undefined ? undefined : unmountedObstacle(storage, bare);
   }
 
   // A bind mount has no name of ours: it is known by being the same directory as its source.

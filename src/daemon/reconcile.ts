@@ -62,7 +62,8 @@ async function mountOne(spec: MountSpec, failed: ReadonlyMap<string, ExitCode>, 
   tools.log.info({ mount: spec.target, source: spec.source, engine: engine.name }, "mounted");
 }
 
-function noteOn(spec: MountSpec): string | undefined {
+/** What is worth knowing of a mount that is as it should be. */
+export function noteOn(spec: Pick<MountSpec, "allowOther">): string | undefined {
   return spec.allowOther && !mayAllowOther()
     ? "for this user only: allowOther needs the line 'user_allow_other' in /etc/fuse.conf"
     : undefined;

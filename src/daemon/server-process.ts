@@ -20,13 +20,20 @@ import { Backoff } from "./backoff.ts";
 const HOST = fileURLToPath(new URL("../engine/host.js", import.meta.url));
 const SERVE_TIMEOUT_MS = 15_000;
 const STATS_TIMEOUT_MS = 500;
+/** Until a server that could not even be started (no descriptors, no processes) is tried again. */
+const START_AGAIN_MS = 1_000;
 
 interface Held {
   readonly spec: ServeSpec;
   readonly engine: EngineName;
   readonly device: number | undefined;
   readonly state: number | undefined;
+  /** The directory the server opened: see ServedMount. */
+  root?: string;
 }
+
+/** The server is well, and says why it cannot serve a mount. */
+class Refused extends Error {}
 
 interface Waiting {
   readonly resolve: () => void;
@@ -43,6 +50,8 @@ export interface ServerEvents {
   ended(mountpoint: string, reason: string | undefined): void;
   /** The server died by itself. `lost` are the mounts no successor can take over. */
   died(how: string, lost: readonly string[]): void;
+  /** A successor cannot serve a mount of its predecessor; it is dead. */
+  lost(mountpoint: string, reason: string): void;
 }
 
 export class ServerProcess {
@@ -98,6 +107,11 @@ export class ServerProcess {
     return this.#held.get(mountpoint)?.engine;
   }
 
+  /** Which directory the mount shows; undefined until it is served. */
+  rootOf(mountpoint: string): string | undefined {
+    return this.#held.get(mountpoint)?.root;
+  }
+
   /** Starts the server ahead of its first mount, so that its start and the daemon's looking around overlap. */
   warm(): void {
     // A failure is met again, and reported, by the first mount.
@@ -122,10 +136,19 @@ export class ServerProcess {
     }
   }
 
-  /** Goes on with a mount that a predecessor made and served; its descriptors are owned from here on. */
+  /**
+   * Goes on with a mount that a predecessor made and served; its descriptors are owned from here on. If it cannot, the mount is dead and
+   * this rejects with the reason.
+   */
   async resume(mount: HandedMount): Promise<void> {
-    this.#held.set(mount.spec.mountpoint, mount);
-    await this.#send(mount, true);
+    const { mountpoint } = mount.spec;
+    this.#held.set(mountpoint, { ...mount });
+    try {
+      await this.#send(mount, true);
+    } catch (error) {
+      this.#release(mountpoint);
+      throw error;
+    }
     this.#events.serving(mount);
   }
 
@@ -199,7 +222,13 @@ export class ServerProcess {
   }
 
   #start(): Promise<ChildProcess> {
-    this.#starting ??= this.#spawn();
+    if (this.#starting === undefined) {
+      const starting = this.#spawn();
+      this.#starting = starting;
+      starting.catch(() => {
+        if (this.#starting === starting) this.#starting = undefined;
+      });
+    }
     return this.#starting;
   }
 
@@ -214,6 +243,11 @@ export class ServerProcess {
       detached: true,
     });
     close(theirs);
+    if (child.pid === undefined) {
+      close(ours);
+      const [error] = (await once(child, "error")) as [Error];
+      throw error;
+    }
     this.#socket = ours;
     this.#child = child;
     child.on("message", (message) => this.#hear(message as FromServer));
@@ -231,11 +265,12 @@ export class ServerProcess {
         this.#log.debug({ pid: this.#child?.pid }, "server started");
         break;
       case "serving":
+        this.#opened(message);
         this.#settle(message.mountpoint);
         if (this.#waiting.size === 0) this.#served = true;
         break;
       case "failed":
-        this.#settle(message.mountpoint, new Error(message.reason));
+        this.#settle(message.mountpoint, new Refused(message.reason));
         break;
       case "ended":
         // A server that quits says so for each of its mounts, which go on with the next one.
@@ -249,6 +284,11 @@ export class ServerProcess {
         this.#stats.get(message.seq)?.(message.mounts);
         break;
     }
+  }
+
+  #opened({ mountpoint, root }: Extract<FromServer, { type: "serving" }>): void {
+    const held = this.#held.get(mountpoint);
+    if (held !== undefined) held.root = root;
   }
 
   #settle(mountpoint: string, error?: Error): void {
@@ -288,13 +328,25 @@ export class ServerProcess {
   }
 
   async #takeOver(): Promise<void> {
-    // A server that dies now schedules the next attempt itself, through its exit.
+    try {
+      await this.#start();
+    } catch (error) {
+      this.#log.error({ error: String(error) }, "no server could be started");
+      // One that did start and died schedules the next attempt itself, through its exit; so it does below.
+      if (this.#stopping || this.#child !== undefined || this.#starting !== undefined) return;
+      this.#takeover = sleep(START_AGAIN_MS).then(() => this.#takeOver());
+      return;
+    }
     await Promise.all(
       [...this.#held.values()].map(async (held) => {
+        const { mountpoint } = held.spec;
         try {
           await this.#send(held, true);
         } catch (error) {
-          this.#log.error({ mount: held.spec.mountpoint, error: String(error) }, "mount was not taken over");
+          this.#log.error({ mount: mountpoint, error: String(error) }, "mount was not taken over");
+          if (!(error instanceof Refused)) return;
+          this.#release(mountpoint);
+          this.#events.lost(mountpoint, error.message);
         }
       }),
     );

@@ -7,9 +7,20 @@ import type { Refusal } from "../plan/types.ts";
 /**
  * mounted, linked: as it should be. dangling: a link whose file does not exist yet, which is normal. healed: a link that a program
  * had replaced and that was mended. refused: something is in the way and was left alone. conflicted: two versions of a file were kept.
- * dead: a mount whose server is gone. stuck: a mount that does not answer. missing: not there. pending: being worked on.
+ * dead: a mount whose server is gone. stale: a mount that shows a directory which is not in storage any more. stuck: a mount that does not answer. missing: not there. pending: being worked on.
  */
-export type EntryState = "mounted" | "linked" | "dangling" | "healed" | "refused" | "conflicted" | "dead" | "stuck" | "missing" | "pending";
+export type EntryState =
+  | "mounted"
+  | "linked"
+  | "dangling"
+  | "healed"
+  | "refused"
+  | "conflicted"
+  | "dead"
+  | "stale"
+  | "stuck"
+  | "missing"
+  | "pending";
 
 /** Counters since the server began to serve the mount. */
 export interface EntryStats {

@@ -38,6 +38,8 @@ export interface ServeStats {
 }
 
 export interface ServedMount {
+  /** The directory that is served: "dev:ino" as stat(2) has them. Whatever stands at the source later, it goes on with this one. */
+  readonly root: string;
   /** Settles when the mount is gone: unmounted (undefined) or broken (the reason). Never rejects. */
   readonly ended: Promise<string | undefined>;
   stats(): ServeStats;

@@ -45,6 +45,7 @@ export function offerHandover(path: string, give: () => Promise<HandedMount[]>, 
       socket.on("data", sendNext);
     });
   });
+  server.on("error", (error) => process.stderr.write(`mounts cannot be handed over: ${error.message}\n`));
   server.listen(path);
   return server;
 }

@@ -23,7 +23,7 @@ export type ToServer =
 
 export type FromServer =
   | { readonly type: "ready" }
-  | { readonly type: "serving"; readonly mountpoint: string }
+  | { readonly type: "serving"; readonly mountpoint: string; readonly root: string }
   | { readonly type: "failed"; readonly mountpoint: string; readonly reason: string }
   | { readonly type: "ended"; readonly id: number; readonly mountpoint: string; readonly reason?: string }
   | { readonly type: "stats"; readonly seq: number; readonly mounts: Record<string, ServeStats> };

@@ -54,7 +54,7 @@ async function serve(message: Extract<ToServer, { type: "serve" }>): Promise<voi
     const engine = await loadEngine(message.engine);
     const mount = await engine.serve(message.spec, device, state === undefined ? undefined : { fd: state, resume: message.resume });
     served.set(mountpoint, mount);
-    tell({ type: "serving", mountpoint });
+    tell({ type: "serving", mountpoint, root: mount.root });
     const reason = await mount.ended;
     forget(mount);
     tell({ type: "ended", id: message.id, mountpoint, ...(reason === undefined ? {} : { reason }) });

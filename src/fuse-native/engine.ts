@@ -4,6 +4,10 @@
 import type { Engine, ServeSpec, ServeStats, ServedMount } from "../engine/engine.ts";
 import { isBelow } from "../config/place.ts";
 import { Connection, openDevices } from "./connection.ts";
+import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH } from "../sys/constants.ts";
+import { close, openat } from "../sys/file.ts";
+import { cstr } from "../sys/name.ts";
+import { directoryId } from "../sys/stat.ts";
 import { FuseNative } from "./binding.ts";
 import { Service } from "./service.ts";
 import { mountOptions } from "./options.ts";
@@ -38,23 +42,31 @@ const START_TIMEOUT_MS = 10_000;
 
 class Mount implements ServedMount {
   readonly mountpoint: string;
+  readonly root: string;
   readonly ended: Promise<string | undefined>;
   readonly #service: Service;
   readonly #connection: Connection;
 
   constructor(native: FuseNative, spec: ServeSpec) {
     this.mountpoint = spec.mountpoint;
-    this.#service = new Service(native, spec);
+    // Not by its path, which may lead to another directory one day: an unmounted disk's bare mountpoint, for one.
+    const source = openat(AT_FDCWD, cstr(spec.source), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    this.root = directoryId(source);
+    this.#service = new Service(native, spec, `/proc/self/fd/${source}/.`);
     const options = mountOptions(spec);
     const before = openDevices();
     let release: () => void;
     try {
       release = native.mount(spec.mountpoint, options, this.#service.handlers());
     } catch (error) {
+      close(source);
       throw new Error(`fuse-native could not mount ${spec.mountpoint}; libfuse's reason is in the log before this`, { cause: error });
     }
     this.#connection = new Connection(spec.mountpoint, before);
-    this.ended = this.#connection.ended.finally(release);
+    this.ended = this.#connection.ended.finally(() => {
+      release();
+      close(source);
+    });
   }
 
   /** Resolves when the kernel has sent INIT and been answered. */

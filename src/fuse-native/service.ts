@@ -9,6 +9,7 @@ export class Service {
   readonly started: Promise<void>;
   readonly #native: FuseNative;
   readonly #spec: ServeSpec;
+  readonly #source: string;
   readonly #counters: Counters = { handles: 0, bytesRead: 0, bytesWritten: 0 };
   /** When each request that is being answered began. */
   readonly #inFlight = new Map<number, number>();
@@ -17,7 +18,9 @@ export class Service {
   #errors = 0;
   #onStart: () => void = () => {};
 
-  constructor(native: FuseNative, spec: ServeSpec) {
+  /** @param source a path to the directory that is served */
+  constructor(native: FuseNative, spec: ServeSpec, source: string) {
+    this.#source = source;
     this.#native = native;
     this.#spec = spec;
     this.started = new Promise((resolve) => {
@@ -32,7 +35,7 @@ export class Service {
       init(request, 0);
       this.#onStart();
     });
-    for (const [name, handler] of operations({ source: this.#spec.source, counters: this.#counters })) {
+    for (const [name, handler] of operations({ source: this.#source, counters: this.#counters })) {
       const signal = this.#native.signal(name);
       const empty = EMPTY[name] ?? (() => []);
       handlers.set(name, (request: Request, _op: number, ...args: unknown[]) => {

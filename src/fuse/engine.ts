@@ -30,6 +30,7 @@ const LIMITS = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 4 };
 interface Mount {
   readonly counters: Float64Array;
   features: readonly string[];
+  root: string;
   readonly serving: (error?: Error) => void;
   readonly ended: (reason: string | undefined) => void;
 }
@@ -77,8 +78,10 @@ class ServingThread {
     if (message.type === "lanes") return this.#startLanes();
     const mount = this.#mounts.get(message.id);
     if (mount === undefined) return;
-    if (message.type === "serving") mount.serving();
-    else if (message.type === "negotiated") mount.features = message.features;
+    if (message.type === "serving") {
+      mount.root = message.root;
+      mount.serving();
+    } else if (message.type === "negotiated") mount.features = message.features;
     else {
       this.#mounts.delete(message.id);
       if (message.type === "failed") mount.serving(new Error(message.reason));
@@ -164,10 +167,11 @@ export function createKernelEngine(options: KernelEngineOptions = {}): Engine {
       const ended = new Promise<string | undefined>((resolve) => (end = resolve));
       await new Promise<void>((resolve, reject) => {
         const serving = (error?: Error): void => (error === undefined ? resolve() : reject(error));
-        mount = { counters: new Float64Array(counters), features: [], serving, ended: end };
+        mount = { counters: new Float64Array(counters), features: [], root: "", serving, ended: end };
         thread.add(id, mount, { type: "add", id, spec, device, state, counters });
       });
       return {
+        root: (mount as Mount | undefined)?.root ?? "",
         ended,
         stats: () => statsOf(mount as Mount),
         stop: async () => {

@@ -31,7 +31,7 @@ export type ToThread =
   | { readonly type: "close" };
 
 export type FromThread =
-  | { readonly type: "serving"; readonly id: number }
+  | { readonly type: "serving"; readonly id: number; readonly root: string }
   | { readonly type: "failed"; readonly id: number; readonly reason: string }
   | { readonly type: "negotiated"; readonly id: number; readonly features: readonly string[] }
   | { readonly type: "ended"; readonly id: number; readonly reason: string | undefined }

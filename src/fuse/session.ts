@@ -5,6 +5,7 @@ import { openat, close } from "../sys/file.ts";
 import { call } from "../sys/call.ts";
 import { hot } from "../sys/hot.ts";
 import { cstr } from "../sys/name.ts";
+import { directoryId } from "../sys/stat.ts";
 import type { ServeSpec } from "../engine/engine.ts";
 import { fuse_in_header } from "./abi/structs.ts";
 import { STATFS } from "./codec/reply.ts";
@@ -38,6 +39,8 @@ export class Session {
   readonly spec: ServeSpec;
   readonly device: Device;
   readonly fs: Passthrough;
+  /** The directory it serves: "dev:ino". */
+  readonly root: string;
   readonly #mem: Memory;
   readonly #tables: SharedTables;
   readonly #dispatcher: Dispatcher;
@@ -60,36 +63,46 @@ export class Session {
     this.#host = host;
     this.device = new Device(deviceFd, mem);
     this.#tables = new SharedTables(state);
-    const rootFd = openat(-100, cstr(spec.source), O_PATH | O_DIRECTORY | O_CLOEXEC);
-    call("fstatfs", spec.source, hot.fstatfs, rootFd, mem.address + STATFS_AT);
-    const type = mem.word(STATFS_AT + STATFS.f_type);
-    const behaviour = behaviourOf(spec.cache, type);
-    const request = new Request(mem);
-    this.fs = new Passthrough(
-      rootFd,
-      mem,
-      request,
-      new Credentials(mem, behaviour),
-      this.#tables,
-      behaviour,
-      {
-        backingOpen: (fd) => this.device.backingOpen(fd),
-        backingClose: (id) => this.device.backingClose(id),
-        defer: (job) => host.defer(this, mem.word(REQUEST + fuse_in_header.unique), mem.word(REQUEST + fuse_in_header.unique + 4), job),
-        makeRoom: () => host.makeRoom(),
-      },
-      directories,
-    );
-    this.#dispatcher = new Dispatcher(mem, request, {
-      fs: this.fs,
-      own: (opcode) => this.#own(opcode, request, behaviour, mayPassthrough && !isStacked(type)),
-      admit: (lo, hi) => this.#tables.admitRedelivered(lo, hi),
-      changes: this.#tables,
-      settle: () => this.#tables.settleRedelivered(),
-      log: (message) => host.log(message),
-      trace: spec.trace,
-    });
-    if (this.#tables.resumed) this.#resume(behaviour);
+    let rootFd = -1;
+    try {
+      rootFd = openat(-100, cstr(spec.source), O_PATH | O_DIRECTORY | O_CLOEXEC);
+      this.root = directoryId(rootFd);
+      call("fstatfs", spec.source, hot.fstatfs, rootFd, mem.address + STATFS_AT);
+      const type = mem.word(STATFS_AT + STATFS.f_type);
+      const behaviour = behaviourOf(spec.cache, type);
+      const request = new Request(mem);
+      this.fs = new Passthrough(
+        rootFd,
+        mem,
+        request,
+        new Credentials(mem, behaviour),
+        this.#tables,
+        behaviour,
+        {
+          backingOpen: (fd) => this.device.backingOpen(fd),
+          backingClose: (id) => this.device.backingClose(id),
+          defer: (job) => host.defer(this, mem.word(REQUEST + fuse_in_header.unique), mem.word(REQUEST + fuse_in_header.unique + 4), job),
+          makeRoom: () => host.makeRoom(),
+        },
+        directories,
+      );
+      this.#dispatcher = new Dispatcher(mem, request, {
+        fs: this.fs,
+        own: (opcode) => this.#own(opcode, request, behaviour, mayPassthrough && !isStacked(type)),
+        admit: (lo, hi) => this.#tables.admitRedelivered(lo, hi),
+        changes: this.#tables,
+        settle: () => this.#tables.settleRedelivered(),
+        log: (message) => host.log(message),
+        trace: spec.trace,
+      });
+      if (this.#tables.resumed) this.#resume(behaviour);
+    } catch (error) {
+      // Whoever else holds the device decides what becomes of the mount: a descriptor left here would keep its callers waiting for ever.
+      if (rootFd >= 0) close(rootFd);
+      this.device.close();
+      this.#tables.close();
+      throw error;
+    }
   }
 
   get errors(): number {

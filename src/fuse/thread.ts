@@ -92,7 +92,7 @@ function add(message: Extract<ToThread, { type: "add" }>): void {
     watch(EPOLL_CTL_ADD, device, id);
     mounts.set(id, served);
     bySession.set(session, served);
-    tell({ type: "serving", id });
+    tell({ type: "serving", id, root: session.root });
   } catch (error) {
     tell({ type: "failed", id, reason: error instanceof Error ? error.message : String(error) });
   }

@@ -1,5 +1,6 @@
 // Keeps the links of one daemon: places them, watches their parents, heals what programs replaced, remembers it. The only door the
 // daemon uses; file-system calls run in one worker thread per storage, so that a stuck storage stalls only its own links.
+import type { Obstacle } from "../plan/obstacles.ts";
 import type { Found, LinkSpec, Spec } from "../plan/types.ts";
 import { KeptLink, type KeptLinkTools } from "./kept-link.ts";
 import { Lane } from "./lane.ts";
@@ -16,6 +17,8 @@ export interface KeeperOptions {
   readonly log: KeeperLog;
   /** Called after the state of any link changed. */
   readonly changed?: () => void;
+  /** Why nothing may be made in a storage now: what stands there is the bare mountpoint of a disk that is not mounted. */
+  readonly unmounted?: (storage: string) => Obstacle | undefined;
 }
 
 export interface LinkKeeper {
@@ -206,12 +209,16 @@ class Keeper implements LinkKeeper {
     const existing = this.#links.get(spec.target);
     if (existing !== undefined && JSON.stringify(existing.spec) === JSON.stringify(spec)) return existing;
     void existing?.stop();
-    const { home, log, changed = () => {} } = this.#options;
+    const { home, log, changed = () => {}, unmounted = () => undefined } = this.#options;
     const tools: KeptLinkTools = {
       memory: this.#memory,
       log,
       changed,
-      heal: (wanted, record, options) => this.#lane(wanted.storage).run({ type: "heal", spec: wanted, home, record, options }, HEAL_MS),
+      heal: async (wanted, record, options) => {
+        const bare = unmounted(wanted.storage);
+        if (bare !== undefined) return { result: "failed", errno: "ENODEV", ...bare };
+        return this.#lane(wanted.storage).run({ type: "heal", spec: wanted, home, record, options }, HEAL_MS);
+      },
     };
     const link = new KeptLink(spec, tools);
     this.#links.set(spec.target, link);

@@ -4,7 +4,8 @@
 import { isBelow } from "../config/place.ts";
 import { Directories } from "./directories.ts";
 import { behind, chain, outerOf } from "./lookups.ts";
-import { linkObstacle, mountpointObstacle, parentObstacle, rootObstacle, sourceObstacle, type Obstacle } from "./obstacles.ts";
+import { linkObstacle, mountpointObstacle, parentObstacle, rootObstacle, sourceObstacle } from "./obstacles.ts";
+import { unmountedObstacle, type Obstacle } from "./obstacles.ts";
 import { OwnMounts } from "./own-mounts.ts";
 import type { Action, Desired, Found, LinkSpec, MountSpec, Observation, Plan, Refusal, Spec } from "./types.ts";
 
@@ -86,7 +87,9 @@ class Planner {
     }
     if (own.length > 0) {
       const nested = outer !== undefined && !this.#keptTargets.has(outer.target);
-      const flaw = this.#own.flaw(spec) ?? (this.#sourceIsMissing(spec) ? "changed" : nested ? "nested" : undefined);
+      const flaw =
+        this.#own.flaw(spec, this.#world.sources.get(spec.source) ?? MISSING) ??
+        (this.#sourceIsMissing(spec) ? "changed" : nested ? "nested" : undefined);
       if (flaw === undefined) {
         this.#keptTargets.add(target);
         this.#kept.push(spec);
@@ -232,6 +235,8 @@ class Planner {
   }
 
   #storageObstacle(spec: Spec): Obstacle | undefined {
+    const bare = this.#world.unmounted.get(spec.storage);
+    if (bare !== undefined) return unmountedObstacle(spec.storage, bare);
     const found = this.#world.storages.get(spec.storage) ?? MISSING;
     return rootObstacle(spec.storage, found, "storage") ?? sourceObstacle(spec, this.#world.sources);
   }

@@ -6,6 +6,7 @@ const WHY: Record<UnmountReason, string> = {
   dead: "its server is gone",
   dropped: "no longer listed",
   changed: "listed differently now",
+  replaced: "another directory stands in storage now",
   orphaned: "served by nobody of this daemon",
   nested: "a mount above it changes",
 };

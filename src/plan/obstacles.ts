@@ -21,6 +21,13 @@ export function rootObstacle(path: string, found: Found, what: "home" | "storage
   return obstacle(`the ${what} ${path} is not a directory`, "correct the path");
 }
 
+/** A storage on a disk that is not mounted: what stands at its path is the bare mountpoint. */
+export const unmountedObstacle = (storage: string, mountpoint: string): Obstacle =>
+  obstacle(
+    `the storage ${storage} is not there: nothing is mounted at ${mountpoint}`,
+    "mount it; if its data have moved for good, correct /etc/fstab and restart hmpersist",
+  );
+
 /** What lies in storage must fit the list the entry is in. */
 export function sourceObstacle(spec: Spec, sources: Observation["sources"]): Obstacle | undefined {
   const isFile = spec.kind === "link" && spec.what === "file";

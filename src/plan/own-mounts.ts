@@ -1,6 +1,7 @@
 // Mounts of ours that are there already: which may stay, and why one may not. Pure.
 import { isBelow, isWithin } from "../config/place.ts";
-import type { Desired, MountSpec, OwnMount, UnmountReason } from "./types.ts";
+import { isReplaced } from "./stale.ts";
+import type { Desired, Found, MountSpec, OwnMount, UnmountReason } from "./types.ts";
 
 export class OwnMounts {
   readonly #byTarget = new Map<string, OwnMount[]>();
@@ -51,13 +52,14 @@ export class OwnMounts {
   }
 
   /** Why the mount at `spec.target` cannot be kept; undefined if it can. Presupposes that one is there. */
-  flaw(spec: MountSpec): UnmountReason | undefined {
+  flaw(spec: MountSpec, source: Found): UnmountReason | undefined {
     const [mount, ...stacked] = this.at(spec.target);
     if (mount === undefined || stacked.length > 0) return "changed";
     if (mount.health === "dead") return "dead";
     if (mount.source !== spec.source) return "changed";
     if (!mount.held) return "orphaned";
     if ((mount.cache ?? spec.cache) !== spec.cache || (mount.allowOther ?? spec.allowOther) !== spec.allowOther) return "changed";
+    if (isReplaced(mount, source)) return "replaced";
     return undefined;
   }
 

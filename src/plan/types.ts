@@ -64,7 +64,13 @@ export interface Desired {
 export type Found =
   | { readonly type: "missing" }
   /** `names`: the first few entries, for the message; `empty` is exact. */
-  | { readonly type: "directory"; readonly empty: boolean; readonly names: readonly string[] }
+  | {
+      readonly type: "directory";
+      readonly empty: boolean;
+      readonly names: readonly string[];
+      /** Which directory it is: "dev:ino". */
+      readonly id?: string;
+    }
   /** `same`: its content is that of the file its link would point to. */
   | { readonly type: "file"; readonly size: number; readonly same?: boolean }
   | { readonly type: "link"; readonly text: string }
@@ -82,6 +88,8 @@ export interface OwnMount {
   /** How a held mount is served; a difference from what is wanted remounts it. */
   readonly cache?: CacheMode;
   readonly allowOther?: boolean;
+  /** The directory a held mount shows, as Found's `id`; another one at its source remounts it. */
+  readonly root?: string;
 }
 
 /**
@@ -92,6 +100,8 @@ export interface Observation {
   readonly home: Found;
   /** By persistentStoragePath. */
   readonly storages: ReadonlyMap<string, Found>;
+  /** Storages whose file system is not mounted, and the bare mountpoint: nothing may be made there. */
+  readonly unmounted: ReadonlyMap<string, string>;
   /** What lies in storage. */
   readonly sources: ReadonlyMap<string, Found>;
   /** What stands in the home. A path at or below a mount of ours is not looked at (it might hang) and not in the map. */
@@ -103,9 +113,9 @@ export interface Observation {
   readonly ownLinks: ReadonlyMap<string, string>;
 }
 
-/** Why a mount of ours is detached: its server is gone, it left the configuration or is to be mounted differently, nobody serves it
- *  for this daemon, or a mount above it comes or goes. */
-export type UnmountReason = "dead" | "dropped" | "changed" | "orphaned" | "nested";
+/** Why a mount of ours is detached: its server is gone, it left the configuration or is to be mounted differently, another directory
+ *  stands at its source, nobody serves it for this daemon, or a mount above it comes or goes. */
+export type UnmountReason = "dead" | "dropped" | "changed" | "replaced" | "orphaned" | "nested";
 
 export type Action =
   | { readonly type: "unmount"; readonly target: string; readonly source: string; readonly why: UnmountReason }

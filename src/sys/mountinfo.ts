@@ -53,8 +53,8 @@ function parseLine(line: string): MountInfo | undefined {
   };
 }
 
-// The text is read as latin1 so that each byte is one character; names become UTF-8 only after the escapes are undone.
-function decodeOctal(field: string): string {
+/** Undoes the escapes of a field. Its text is read as latin1, so that each byte is one character; names become UTF-8 only after them. */
+export function decodeOctal(field: string): string {
   const bytes = field.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8) & 0xff));
   return Buffer.from(bytes, "latin1").toString("utf8");
 }

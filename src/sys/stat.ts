@@ -1,6 +1,7 @@
 // statx(2): one buffer layout, read through straight-line accessors. struct statx, include/uapi/linux/stat.h, is the same on every
 // architecture. 64-bit fields that do not fit a number without loss (ino, the seconds of a time) are BigInt here; the request path
 // of the FUSE server copies them as word pairs instead and does not use this file's Stat.
+import { fstatSync } from "node:fs";
 import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "./constants.ts";
 import { call, raw } from "./call.ts";
 import { ERRNO, SysError } from "./errno.ts";
@@ -85,6 +86,12 @@ export function statFd(fd: number): Stat {
   call("statx", `fd ${fd}`, libc.statx, fd, empty, AT_EMPTY_PATH, STATX_BASIC_STATS, buffer);
   return decode();
 }
+
+/** Which directory `fd` is, as node's stat has the numbers: "dev:ino". */
+export const directoryId = (fd: number): string => {
+  const { dev, ino } = fstatSync(fd, { bigint: true });
+  return `${dev}:${ino}`;
+};
 
 /** When the open file `fd` was created, in nanoseconds since 1970; undefined where the filesystem does not say. */
 export function btimeFd(fd: number): bigint | undefined {

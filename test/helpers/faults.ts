@@ -17,9 +17,9 @@ export const WAYS: readonly (Way & { readonly name: string })[] = [
   { name: "fuse-native", engine: "fuse-native", cache: "shared" },
 ];
 
-/** Mounts `storage`'s directory "data" with a daemon in the background; the mountpoint. */
-export async function mountData(sandbox: Sandbox, storage: string, { engine, cache }: Way): Promise<string> {
-  const persistence = { [storage]: { directories: [{ directory: "data", cache }] } };
+/** Mounts `storage`'s directory "data" with a daemon in the background, and links `files`; the mountpoint. */
+export async function mountData(sandbox: Sandbox, storage: string, { engine, cache }: Way, files: readonly string[] = []): Promise<string> {
+  const persistence = { [storage]: { directories: [{ directory: "data", cache }], files } };
   sandbox.writeConfig({ home: sandbox.home, engine, persistence });
   const ran = await sandbox.run(["mount", "--config", sandbox.configFile]);
   expect(ran, ran.stdout + ran.stderr + sandbox.log()).toMatchObject({ code: 0 });

@@ -6,6 +6,7 @@ import type { AdoptPlan, Merge } from "../../adopt/types.ts";
 import { locations } from "../../config/locations.ts";
 import { ask } from "../../daemon/control/client.ts";
 import type { Outcome } from "../../daemon/daemon.ts";
+import { Observer } from "../../daemon/observe.ts";
 import type { StatusReport } from "../../daemon/status.ts";
 import { monotonicMs } from "../../sys/clock.ts";
 import { EXIT, HmpersistError, type ExitCode } from "../../errors.ts";
@@ -73,6 +74,8 @@ async function letDaemonKnow(): Promise<void> {
 async function one(spec: Spec, home: string, options: AdoptCommandOptions): Promise<Result> {
   const { target, source } = spec;
   try {
+    const bare = new Observer().unmounted(spec.storage);
+    if (bare !== undefined) throw new HmpersistError("HMP_REFUSED", bare.reason, bare.hint);
     if (options.dryRun === true) return { target, source, plan: planAdoption(spec, home), exitCode: EXIT.done };
     const adopted = await adoptEntry(spec, home, {
       merge: options.merge,

@@ -17,6 +17,8 @@ export async function listen(path: string, handler: Handler, log: Log): Promise<
   const server = createServer((socket) => accept(socket, handler, log));
   server.listen(path);
   await once(server, "listening");
+  // Where no descriptor is left for another connection, the ones there are go on.
+  server.on("error", (error) => log.error({ error: error.message }, "control connection not accepted"));
   chmodSync(path, 0o600);
   return server;
 }

@@ -79,10 +79,11 @@ export class Passthrough {
     this.nodes.onFree = (nodeid) => this.dirs.remove(nodeid);
     const result = this.statFd(rootFd);
     if (result < 0) throw new Error(`statx of the storage directory: errno ${-result}`);
-    if (!tables.resumed) {
-      const root = this.#addNode();
-      this.nodes.lookedUp(root);
+    if (tables.resumed) {
+      if (!this.#isStatted(FUSE_ROOT_ID)) throw new Error("another directory stands in storage than the one that was served");
+      return;
     }
+    this.nodes.lookedUp(this.#addNode());
   }
 
   close(): void {

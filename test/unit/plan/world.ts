@@ -11,6 +11,7 @@ export class World {
   mounts: OwnMount[] = [];
   readonly ownLinks = new Map<string, string>();
   foreignMounts: string[] = [];
+  readonly unmounted = new Map<string, string>();
 
   constructor(things: Record<string, Thing>) {
     for (const [path, thing] of Object.entries(things)) this.put(path, thing);
@@ -48,6 +49,7 @@ export class World {
     return {
       home: this.found(desired.home),
       storages: look(wanted.storages),
+      unmounted: this.unmounted,
       sources: look(wanted.sources),
       targets: look(wanted.targets.filter((path) => !this.mounts.some(({ target }) => isWithin(path, target)))),
       mounts: this.mounts,

@@ -1,0 +1,45 @@
+// Whether the file system a storage belongs on is mounted. The bare mountpoint of a disk that is not there is a directory like any other,
+// and what is written into it is hidden when the disk comes back. It is known by fstab, or by having been mounted on while it was used.
+import { isWithin } from "../config/place.ts";
+import { readFstab } from "../sys/fstab.ts";
+import type { MountInfo } from "../sys/mountinfo.ts";
+
+type Table = readonly Pick<MountInfo, "id" | "mountpoint">[];
+
+export class Storages {
+  /** By storage: what it lay on when it was last seen to be there. */
+  readonly #used = new Map<string, string>();
+  readonly #fstab: () => readonly string[];
+
+  constructor(fstab: () => readonly string[] = readFstab) {
+    this.#fstab = fstab;
+  }
+
+  /** Of `storages` those whose file system is not mounted, with the mountpoint on which it should be. */
+  unmounted(storages: Iterable<string>, table: Table): Map<string, string> {
+    const listed = this.#fstab();
+    const bare = new Map<string, string>();
+    for (const storage of storages) {
+      const expected = [...listed, this.#used.get(storage) ?? "/"].filter((mountpoint) => isWithin(storage, mountpoint));
+      const missing = expected.find((mountpoint) => mountpoint !== "/" && !table.some((mount) => mount.mountpoint === mountpoint));
+      if (missing !== undefined) bare.set(storage, missing);
+    }
+    return bare;
+  }
+
+  /** `storage` is in use, on the file system it is on now. */
+  used(storage: string, table: Table): void {
+    this.#used.set(storage, mountOf(storage, table)?.mountpoint ?? "/");
+  }
+}
+
+/** Another text whenever the file system of one of `storages` comes, goes or is covered by another. */
+export const fingerprint = (storages: Iterable<string>, table: Table): string =>
+  [...storages].map((storage) => mountOf(storage, table)?.id ?? 0).join(" ");
+
+function mountOf(path: string, table: Table): Table[number] | undefined {
+  const above = table.filter((mount) => isWithin(path, mount.mountpoint));
+  const longest = Math.max(...above.map((mount) => mount.mountpoint.length));
+  // Of several on one mountpoint the last is on top.
+  return above.findLast((mount) => mount.mountpoint.length === longest);
+}
