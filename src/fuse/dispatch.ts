@@ -84,8 +84,7 @@ export class Dispatcher {
       return -ERRNO.EIO;
     } finally {
       if (redelivered) this.#host.settle();
-      fs.giveBack();
-      fs.dirs.release();
+      fs.release();
     }
   }
 

@@ -9,6 +9,7 @@ import { EFD_CLOEXEC, EFD_NONBLOCK } from "../sys/constants.ts";
 import { call } from "../sys/call.ts";
 import { close, dup } from "../sys/file.ts";
 import { libc } from "../sys/libc.ts";
+import { raiseNofile } from "../sys/rlimit.ts";
 import { COUNTER, COUNTERS, type FromThread, type LaneData, type ThreadData, type ToThread } from "./messages.ts";
 
 export interface KernelEngineOptions {
@@ -21,6 +22,8 @@ export interface KernelEngineOptions {
 const SPIN_US = 60;
 const LANES = 2;
 const DIRECTORIES = 256;
+/** Files each mount may keep open unasked; less where few descriptors are allowed. */
+const FILES = { least: 64, most: 4096, share: 1 / 64 };
 const CAP_SYS_ADMIN = 21;
 /** Descriptors kept back for the start of the lanes: whoever syncs a file must not wait for another to be closed. */
 const RESERVE = 24;
@@ -55,7 +58,7 @@ class ServingThread {
       spinUs,
       passthrough,
       warmUp: process.env["HMPERSIST_WARM_UP"] !== "0",
-      directories: DIRECTORIES,
+      limits: { directories: DIRECTORIES, files: Math.max(FILES.least, Math.min(FILES.most, raiseNofile() * FILES.share)) },
     };
     const transferList = [workerData.control, ...workerData.lanes];
     this.#worker = new Worker(new URL("thread.js", import.meta.url), { workerData, transferList, resourceLimits: LIMITS });

@@ -14,7 +14,6 @@ const PAGE_SIZE = 4096;
 /** Asked for in every mode. */
 const WANTED =
   F.FUSE_ASYNC_READ |
-  F.FUSE_ATOMIC_O_TRUNC |
   F.FUSE_BIG_WRITES |
   F.FUSE_DONT_MASK | // the storage applies the umask, or a default ACL instead of it
   F.FUSE_DO_READDIRPLUS |
@@ -34,7 +33,6 @@ export const NOT_TAKEN = {
   FUSE_EXPORT_SUPPORT: "a node that is forgotten cannot be found by its number alone",
   FUSE_READDIRPLUS_AUTO:
     "find, git and rm read 32 KiB of names before they look at any file; the kernel then guesses wrong: 41,000 requests instead of 470 for 50,000 files",
-  FUSE_NO_OPEN_SUPPORT: "a file whose permissions change after open could not be reopened by an ordinary user's server",
   FUSE_NO_OPENDIR_SUPPORT: "a directory stream's position belongs to a handle",
   FUSE_SUBMOUNTS: "file systems mounted inside the storage stay ordinary directories",
   FUSE_SECURITY_CTX: "labels are the storage's own",
@@ -43,16 +41,20 @@ export const NOT_TAKEN = {
   FUSE_REQUEST_TIMEOUT: "a slow storage is waited for",
 } as const;
 
-function wanted(behaviour: Behaviour, mayPassthrough: boolean, offered2: number): [number, number] {
+function wanted(behaviour: Behaviour, mayPassthrough: boolean, offered: number, offered2: number): [number, number] {
   const passthrough = mayPassthrough && (offered2 & F2.FUSE_PASSTHROUGH) !== 0;
   const mode = behaviour.exclusive ? (passthrough ? 0 : F.FUSE_WRITEBACK_CACHE) : F.FUSE_AUTO_INVAL_DATA;
+  // FUSE_PASSTHROUGH is said in the answer to OPEN. Without OPEN, truncation comes as SETATTR.
+  const noOpen = behaviour.exclusive && behaviour.reopens && !passthrough && (offered & F.FUSE_NO_OPEN_SUPPORT) !== 0;
+  const open = noOpen ? F.FUSE_NO_OPEN_SUPPORT : F.FUSE_ATOMIC_O_TRUNC;
   const common = F2.FUSE_DIRECT_IO_ALLOW_MMAP | F2.FUSE_HAS_RESEND | F2.FUSE_CREATE_SUPP_GROUP;
-  return [WANTED | mode, common | (passthrough ? F2.FUSE_PASSTHROUGH : 0)];
+  return [WANTED | mode | open, common | (passthrough ? F2.FUSE_PASSTHROUGH : 0)];
 }
 
 /** What the outcome means for the handlers; also how a successor restores it. */
 export function adoptFlags(behaviour: Behaviour, flags: number, flags2: number): void {
   behaviour.writeback = (flags & F.FUSE_WRITEBACK_CACHE) !== 0;
+  behaviour.noOpen = (flags & F.FUSE_NO_OPEN_SUPPORT) !== 0;
   behaviour.setxattrExt = (flags & F.FUSE_SETXATTR_EXT) !== 0;
   behaviour.passthrough = (flags2 & F2.FUSE_PASSTHROUGH) !== 0;
   behaviour.groupsSent = (flags2 & F2.FUSE_CREATE_SUPP_GROUP) !== 0;
@@ -63,6 +65,7 @@ export function featuresOf(behaviour: Behaviour): string[] {
   const features: string[] = [];
   if (behaviour.passthrough) features.push("passthrough");
   if (behaviour.writeback) features.push("writeback");
+  if (behaviour.noOpen) features.push("no-open");
   return features;
 }
 
@@ -79,7 +82,7 @@ export function init(mem: Memory, req: Request, behaviour: Behaviour, header: Ui
   mem.setWord(OUT + fuse_init_out.major, abi.FUSE_KERNEL_VERSION);
   mem.setWord(OUT + fuse_init_out.minor, abi.FUSE_KERNEL_MINOR_VERSION);
   if (major > abi.FUSE_KERNEL_VERSION) return fuse_init_out.SIZE;
-  const [want, want2] = wanted(behaviour, mayPassthrough, offered2);
+  const [want, want2] = wanted(behaviour, mayPassthrough, offered, offered2);
   const flags = offered & want;
   const flags2 = offered2 & want2;
   const agreed = Math.min(minor, abi.FUSE_KERNEL_MINOR_VERSION);

@@ -3,6 +3,7 @@
 import type { MessagePort } from "node:worker_threads";
 import type { ServeSpec } from "../engine/engine.ts";
 import type { LaneJob } from "./passthrough/lane-job.ts";
+import type { Limits } from "./passthrough/passthrough.ts";
 
 export interface ThreadData {
   readonly control: MessagePort;
@@ -14,8 +15,8 @@ export interface ThreadData {
   readonly spinUs: number;
   readonly passthrough: boolean;
   readonly warmUp: boolean;
-  /** Known directories kept open by each mount. */
-  readonly directories: number;
+  /** Descriptors kept by each mount. */
+  readonly limits: Limits;
 }
 
 export type ToThread =

@@ -1,9 +1,13 @@
 // The life of one served mount: INIT (or a predecessor's outcome), requests one by one, the end. A session belongs to one thread.
+import { readlinkSync } from "node:fs";
+import { geteuid } from "node:process";
 import { O_CLOEXEC, O_DIRECTORY, O_PATH } from "../sys/constants.ts";
 import { ERRNO, errnoName } from "../sys/errno.ts";
 import { openat, close } from "../sys/file.ts";
 import { call } from "../sys/call.ts";
 import { hot } from "../sys/hot.ts";
+import { fdPath } from "../sys/fd-path.ts";
+import { readMountinfo } from "../sys/mountinfo.ts";
 import { cstr } from "../sys/name.ts";
 import { directoryId } from "../sys/stat.ts";
 import type { ServeSpec } from "../engine/engine.ts";
@@ -17,7 +21,7 @@ import { adoptFlags, featuresOf, init } from "./init.ts";
 import { behaviourOf, isStacked, type Behaviour } from "./passthrough/behaviour.ts";
 import { Credentials } from "./passthrough/credentials.ts";
 import type { LaneJob } from "./passthrough/lane-job.ts";
-import { Passthrough } from "./passthrough/passthrough.ts";
+import { Passthrough, type Limits } from "./passthrough/passthrough.ts";
 import { HEADER, SharedTables } from "./passthrough/shared-tables.ts";
 
 const INIT = 26;
@@ -34,6 +38,12 @@ export interface SessionHost {
 
 /** What `step` found. */
 export const STEP = { handled: 1, idle: 0, ended: -1 } as const;
+
+/** Whether other filesystems are mounted in a directory: what holds for its own need not hold for theirs. */
+function hasMountsBelow(directory: number): boolean {
+  const path = `${readlinkSync(fdPath(directory))}/`;
+  return readMountinfo().some((mount) => mount.mountpoint.startsWith(path));
+}
 
 export class Session {
   readonly spec: ServeSpec;
@@ -56,7 +66,7 @@ export class Session {
     mem: Memory,
     mayPassthrough: boolean,
     host: SessionHost,
-    directories = 256,
+    limits: Limits = { directories: 256, files: 256 },
   ) {
     this.spec = spec;
     this.#mem = mem;
@@ -69,7 +79,7 @@ export class Session {
       this.root = directoryId(rootFd);
       call("fstatfs", spec.source, hot.fstatfs, rootFd, mem.address + STATFS_AT);
       const type = mem.word(STATFS_AT + STATFS.f_type);
-      const behaviour = behaviourOf(spec.cache, type);
+      const behaviour = behaviourOf(spec.cache, type, (!spec.allowOther || geteuid?.() === 0) && !hasMountsBelow(rootFd));
       const request = new Request(mem);
       this.fs = new Passthrough(
         rootFd,
@@ -84,7 +94,7 @@ export class Session {
           defer: (job) => host.defer(this, mem.word(REQUEST + fuse_in_header.unique), mem.word(REQUEST + fuse_in_header.unique + 4), job),
           makeRoom: () => host.makeRoom(),
         },
-        directories,
+        limits,
       );
       this.#dispatcher = new Dispatcher(mem, request, {
         fs: this.fs,
@@ -112,6 +122,7 @@ export class Session {
   #resume(behaviour: Behaviour): void {
     const h = this.#tables.header;
     adoptFlags(behaviour, h[HEADER.flags] as number, h[HEADER.flags2] as number);
+    this.fs.mendMode();
     const result = this.device.resend();
     if (result < 0) this.#host.log(`${this.spec.mountpoint}: this kernel does not redeliver requests (${errnoName(-result)})`);
     this.#host.negotiated(featuresOf(behaviour));

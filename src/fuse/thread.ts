@@ -76,10 +76,10 @@ function laneFor({ kind }: LaneJob): number {
   return inflight.indexOf(Math.min(...inflight));
 }
 
-/** Closes the descriptors of known directories, of all mounts here. */
+/** Closes the descriptors that are kept for speed, of all mounts here. */
 function makeRoom(): boolean {
   let closed = false;
-  for (const { session } of mounts.values()) if (session.fs.dirs.makeRoom()) closed = true;
+  for (const { session } of mounts.values()) if (session.fs.makeRoom()) closed = true;
   return closed;
 }
 
@@ -87,7 +87,7 @@ function add(message: Extract<ToThread, { type: "add" }>): void {
   const { id, spec, device, state, counters } = message;
   try {
     const negotiated = (features: string[]): void => tell({ type: "negotiated", id, features });
-    const session = new Session(spec, device, state, mem, data.passthrough, { defer, makeRoom, log, negotiated }, data.directories);
+    const session = new Session(spec, device, state, mem, data.passthrough, { defer, makeRoom, log, negotiated }, data.limits);
     const served = { id, session, counters: new Float64Array(counters), shared: counters };
     watch(EPOLL_CTL_ADD, device, id);
     mounts.set(id, served);
@@ -192,9 +192,18 @@ function cool(): void {
   timeout = -1;
 }
 
+// Files that the kernel opens without us are closed when nothing happens any more.
+const TIDY_MS = 1_000;
+let untidy = false;
+
+function tidy(): void {
+  for (const { session } of mounts.values()) session.fs.files.closeWritable();
+  untidy = false;
+}
+
 while (!closing) {
-  const events = hot.epoll_wait(epfd, mem.address + EVENTS_AT, MAX_EVENTS, timeout);
-  if (events === 0) warm();
+  const events = hot.epoll_wait(epfd, mem.address + EVENTS_AT, MAX_EVENTS, timeout < 0 && untidy ? TIDY_MS : timeout);
+  if (events === 0) (timeout < 0 ? tidy : warm)();
   ready.length = 0;
   for (let i = 0; i < events; i += 1) {
     // Packed events are 4-byte aligned: the id is the low word of `data`.
@@ -203,7 +212,10 @@ while (!closing) {
   for (const id of ready) {
     const served = mounts.get(id);
     if (id === CONTROL) control();
-    else if (served !== undefined) serve(served);
+    else if (served !== undefined) {
+      serve(served);
+      untidy = true;
+    }
   }
 }
 for (const served of mounts.values()) remove(served, undefined);

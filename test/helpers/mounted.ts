@@ -19,6 +19,10 @@ export interface MountOptions {
   /** Serve as this user, mounting through fusermount3; default: as the caller (root: by mount(2)). */
   readonly uid?: number;
   readonly trace?: boolean;
+  /** Descriptors the server may have (RLIMIT_NOFILE); default: as many as the caller. */
+  readonly nofile?: number;
+  /** False: no FUSE_PASSTHROUGH, even if the server's user may. */
+  readonly passthrough?: false;
   /** For the server's node, e.g. "--cpu-prof". */
   readonly nodeFlags?: readonly string[];
 }
@@ -68,8 +72,10 @@ function start(options: MountOptions, mountpoint: string): ChildProcess {
   }
   const { engine, source, cache = "shared", allowOther = false, trace = false } = options;
   const order: ServeOrder = { engine, cache, allowOther, trace, mounts: [{ source, mountpoint }] };
-  const args = [...(options.nodeFlags ?? []), programPath("helpers/serve", options.uid), JSON.stringify(order)];
-  return spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"], ...identity });
+  const args = [process.execPath, ...(options.nodeFlags ?? []), programPath("helpers/serve", options.uid), JSON.stringify(order)];
+  const limit = options.nofile === undefined ? "" : `ulimit -n ${options.nofile} && `;
+  const env = options.passthrough === false ? { ...process.env, HMPERSIST_PASSTHROUGH: "0" } : process.env;
+  return spawn("sh", ["-c", `${limit}exec "$@"`, "sh", ...args], { stdio: ["ignore", "pipe", "pipe"], env, ...identity });
 }
 
 /** Mounts `source` on a new directory and waits until it is served. The caller disposes of it. */

@@ -7,7 +7,8 @@ export type Target =
   | "kernel-shared"
   | "kernel-exclusive"
   | "kernel-root-shared"
-  | "kernel-root-exclusive";
+  | "kernel-root-exclusive"
+  | "kernel-root-writeback";
 
 export interface KnownFailure {
   readonly target: Target;
@@ -148,6 +149,11 @@ export const knownFailures: readonly KnownFailure[] = [
     title: "rename over an open file keeps the old data readable and shows the new by name",
     reason: "libfuse 2 renames a replaced open file to .fuse_hidden and removes it later",
     sometimes: true,
+  },
+  {
+    target: "kernel-root-writeback",
+    title: "SEEK_DATA and SEEK_HOLE find the data of a sparse file",
+    reason: "as of kernel-exclusive",
   },
   {
     target: "kernel-exclusive",

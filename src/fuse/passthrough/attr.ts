@@ -1,6 +1,6 @@
 // Attributes: GETATTR, STATX, SETATTR and STATFS. What an open handle can answer is answered by it, so unlinked files keep working;
 // times go through in nanoseconds, with UTIME_NOW and UTIME_OMIT meaning what the caller meant.
-import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_ACCMODE, O_CLOEXEC, O_NONBLOCK, O_RDONLY, O_WRONLY } from "../../sys/constants.ts";
+import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_ACCMODE, O_NONBLOCK, O_RDONLY, O_WRONLY } from "../../sys/constants.ts";
 import { UTIME_NOW, UTIME_OMIT } from "../../sys/constants.ts";
 import { settled } from "../../sys/call.ts";
 import { ERRNO } from "../../sys/errno.ts";
@@ -17,8 +17,9 @@ const WRITTEN_BACK = abi.FATTR_MTIME | abi.FATTR_CTIME;
 const NONE = 0xffffffff;
 
 function statByHandleOrNode(fs: Passthrough, flags: number, fhAt: number): number {
-  if ((flags & abi.FUSE_GETATTR_FH) !== 0) {
-    const fd = fs.handleFd(fs.mem.long(fhAt));
+  const fh = fs.mem.long(fhAt);
+  if ((flags & abi.FUSE_GETATTR_FH) !== 0 && fh !== 0) {
+    const fd = fs.handleFd(fh);
     if (fd >= 0) return fs.statFd(fd);
   }
   return fs.statNode(fs.req.nodeid);
@@ -41,8 +42,9 @@ export function statx(fs: Passthrough): number {
 export function setattr(fs: Passthrough): number {
   const { mem, req } = fs;
   const valid = mem.word(IN + fuse_setattr_in.valid);
-  const fh = (valid & abi.FATTR_FH) === 0 ? 0 : mem.long(IN + fuse_setattr_in.fh);
-  const fd = fh === 0 || !fs.handles.has(fh) ? fs.borrow(req.nodeid) : fs.handleFd(fh);
+  const named = (valid & abi.FATTR_FH) === 0 ? 0 : mem.long(IN + fuse_setattr_in.fh);
+  const fh = fs.handles.has(named) ? named : 0;
+  const fd = target(fs, valid, fh);
   if (fd === -ESTALE && (valid & ~WRITTEN_BACK) === 0 && fs.nodes.isDetached(req.nodeid)) return forgotten(fs);
   if (fd < 0) return fd;
   let result = 0;
@@ -57,6 +59,17 @@ export function setattr(fs: Passthrough): number {
   if (result < 0) return result;
   putAttrOut(mem, OUT, fs.behaviour.timeout);
   return fuse_attr_out.SIZE;
+}
+
+/** What a SETATTR works on: with a size it can be written, if it is a handle's or the node's own. */
+function target(fs: Passthrough, valid: number, fh: number): number {
+  const { nodeid } = fs.req;
+  if (fh !== 0) return fs.handleFd(fh);
+  if (fs.behaviour.noOpen) {
+    if ((valid & abi.FATTR_SIZE) !== 0) return fs.files.fd(nodeid, true);
+    if ((valid & abi.FATTR_MODE) !== 0) fs.files.losing(nodeid, fs.mem.word(IN + fuse_setattr_in.mode));
+  }
+  return fs.borrow(nodeid);
 }
 
 // The kernel writes the times of a file back when it drops it from its cache. If the file was unlinked and closed meanwhile there is
@@ -77,8 +90,8 @@ function chown(fs: Passthrough, fd: number, valid: number): number {
 function truncate(fs: Passthrough, fd: number, fh: number, valid: number): number {
   const { mem } = fs;
   const size = mem.long(IN + fuse_setattr_in.size);
-  const writable = fh !== 0 && (fs.handles.flags(fh) & O_ACCMODE) !== O_RDONLY;
-  const target = writable ? fd : fs.openat(AT_FDCWD, fs.procPath(fd), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+  const writable = fh === 0 ? fs.behaviour.noOpen : (fs.handles.flags(fh) & O_ACCMODE) !== O_RDONLY;
+  const target = writable ? fd : fs.reopen(fd, O_WRONLY | O_NONBLOCK);
   if (target < 0) return target;
   if ((valid & abi.FATTR_KILL_SUIDGID) !== 0) fs.creds.become(fs.req);
   const result = settled(hot.ftruncate(target, size));

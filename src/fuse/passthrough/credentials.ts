@@ -38,6 +38,15 @@ export class Credentials {
     this.#own = process.getgroups?.() ?? [];
   }
 
+  /** Whether a file of this owner is ours. */
+  owns(uid: number): boolean {
+    return uid === this.#uid;
+  }
+
+  isMember(gid: number): boolean {
+    return gid === this.#gid || this.#own.includes(gid);
+  }
+
   /** The storage itself applies the caller's umask, as it must: not where a directory has a default ACL. */
   umask(mask: number): void {
     if (mask === currentUmask) return;

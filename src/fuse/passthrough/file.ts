@@ -40,7 +40,7 @@ const jobOn = (kind: LaneJob["kind"], fd: number, offset = 0, length = 0, mode =
 
 export function read(fs: Passthrough): number {
   const { mem } = fs;
-  const fd = fs.handleFd(mem.long(IN + s.fuse_read_in.fh));
+  const fd = fs.openFd(fs.req.nodeid, mem.long(IN + s.fuse_read_in.fh), false);
   if (fd < 0) return fd;
   const offset = mem.long(IN + s.fuse_read_in.offset);
   const size = Math.min(mem.word(IN + s.fuse_read_in.size), MAX_IO);
@@ -74,7 +74,7 @@ function readCached(fs: Passthrough, fd: number, offset: number, size: number): 
 
 export function write(fs: Passthrough): number {
   const { mem, req, creds } = fs;
-  const fd = fs.handleFd(mem.long(IN + s.fuse_write_in.fh));
+  const fd = fs.openFd(req.nodeid, mem.long(IN + s.fuse_write_in.fh), true);
   if (fd < 0) return fd;
   const offset = mem.long(IN + s.fuse_write_in.offset);
   const size = mem.word(IN + s.fuse_write_in.size);
@@ -92,14 +92,14 @@ export function write(fs: Passthrough): number {
 /** close(2) of a local file reports nothing, and the kernel writes dirty pages back before it asks: ENOSYS ends the asking. */
 export function flush(fs: Passthrough): number {
   if (!fs.behaviour.closeReports) return -ENOSYS;
-  const fd = fs.handleFd(fs.mem.long(IN + s.fuse_flush_in.fh));
+  const fd = fs.openFd(fs.req.nodeid, fs.mem.long(IN + s.fuse_flush_in.fh), false);
   if (fd < 0) return fd;
   const copy = fs.duplicate(fd);
   return copy < 0 ? copy : settled(hot.close(copy));
 }
 
 export function fsync(fs: Passthrough): number {
-  const fd = fs.handleFd(fs.mem.long(IN + s.fuse_fsync_in.fh));
+  const fd = fs.openFd(fs.req.nodeid, fs.mem.long(IN + s.fuse_fsync_in.fh), false);
   if (fd < 0) return fd;
   const kind = (fs.mem.word(IN + s.fuse_fsync_in.fsync_flags) & abi.FUSE_FSYNC_FDATASYNC) !== 0 ? "fdatasync" : "fsync";
   return perform(fs, jobOn(kind, fd));
@@ -115,7 +115,7 @@ export function syncfs(fs: Passthrough): number {
 
 export function fallocate(fs: Passthrough): number {
   const { mem } = fs;
-  const fd = fs.handleFd(mem.long(IN + s.fuse_fallocate_in.fh));
+  const fd = fs.openFd(fs.req.nodeid, mem.long(IN + s.fuse_fallocate_in.fh), true);
   if (fd < 0) return fd;
   const offset = mem.long(IN + s.fuse_fallocate_in.offset);
   const length = mem.long(IN + s.fuse_fallocate_in.length);
@@ -128,7 +128,7 @@ export function fallocate(fs: Passthrough): number {
 export function lseek(fs: Passthrough): number {
   const { mem } = fs;
   if (fs.behaviour.writeback) return -ENOSYS;
-  const fd = fs.handleFd(mem.long(IN + s.fuse_lseek_in.fh));
+  const fd = fs.openFd(fs.req.nodeid, mem.long(IN + s.fuse_lseek_in.fh), false);
   if (fd < 0) return fd;
   const offset = mem.long(IN + s.fuse_lseek_in.offset);
   if (!Number.isSafeInteger(offset)) return -EINVAL;
@@ -140,8 +140,8 @@ export function lseek(fs: Passthrough): number {
 
 function copy(fs: Passthrough, kind: "copy_file_range" | "copy_file_range_64"): number {
   const { mem } = fs;
-  const fd = fs.handleFd(mem.long(IN + s.fuse_copy_file_range_in.fh_in));
-  const to = fs.handleFd(mem.long(IN + s.fuse_copy_file_range_in.fh_out));
+  const fd = fs.openFd(fs.req.nodeid, mem.long(IN + s.fuse_copy_file_range_in.fh_in), false);
+  const to = fs.openFd(mem.long(IN + s.fuse_copy_file_range_in.nodeid_out), mem.long(IN + s.fuse_copy_file_range_in.fh_out), true);
   if (fd < 0 || to < 0) return Math.min(fd, to);
   const offset = mem.long(IN + s.fuse_copy_file_range_in.off_in);
   const toOffset = mem.long(IN + s.fuse_copy_file_range_in.off_out);

@@ -101,9 +101,14 @@ export class HandleTable {
   }
 
   close(fh: number): void {
+    const fd = this.take(fh);
+    if (fd >= 0) hot.close(fd);
+  }
+
+  /** Ends a handle and gives its descriptor, or -1, to the caller. */
+  take(fh: number): number {
     const nodeid = this.#w(fh, NODE);
     const fd = this.fd(fh);
-    if (fd >= 0) hot.close(fd);
     this.#fds[fh] = -1;
     this.#streams.delete(fh);
     let previous = 0;
@@ -116,6 +121,7 @@ export class HandleTable {
     this.#free.push(fh);
     this.#count -= 1;
     if (previous === 0) this.#nodes.setFirstHandle(nodeid, this.next(fh));
+    return fd;
   }
 
   /** Closes all descriptors; the records stay for a successor. */

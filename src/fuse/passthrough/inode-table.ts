@@ -212,6 +212,11 @@ export class InodeTable {
     this.#maybeFree(n);
   }
 
+  /** The kernel holds no reference any more; a handle or a child still does. */
+  isForgotten(n: number): boolean {
+    return this.has(n) && this.#w(n, NLOOKUP) === 0;
+  }
+
   #maybeFree(start: number): void {
     let n = start;
     while (n !== FUSE_ROOT_ID && this.has(n) && this.#w(n, NLOOKUP) === 0 && this.#w(n, REFS) === 0 && this.#w(n, HANDLE) === 0) {

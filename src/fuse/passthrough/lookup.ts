@@ -42,8 +42,14 @@ export function lookup(fs: Passthrough): number {
   return fuse_entry_out.SIZE;
 }
 
+function forgetNode(fs: Passthrough, nodeid: number, count: number): void {
+  const { nodes } = fs;
+  nodes.forget(nodeid, count);
+  if (fs.behaviour.noOpen && nodes.isForgotten(nodeid) && !nodes.isDirectory(nodeid)) fs.files.forgotten(nodeid);
+}
+
 export function forget(fs: Passthrough): number {
-  fs.nodes.forget(fs.req.nodeid, fs.mem.long(IN + fuse_forget_in.nlookup));
+  forgetNode(fs, fs.req.nodeid, fs.mem.long(IN + fuse_forget_in.nlookup));
   return 0;
 }
 
@@ -53,7 +59,7 @@ export function batchForget(fs: Passthrough): number {
   const room = Math.floor((req.end - first) / fuse_forget_one.SIZE);
   const count = Math.min(mem.word(IN + fuse_batch_forget_in.count), room);
   for (let i = 0, at = first; i < count; i += 1, at += fuse_forget_one.SIZE) {
-    fs.nodes.forget(mem.long(at + fuse_forget_one.nodeid), mem.long(at + fuse_forget_one.nlookup));
+    forgetNode(fs, mem.long(at + fuse_forget_one.nodeid), mem.long(at + fuse_forget_one.nlookup));
   }
   return 0;
 }

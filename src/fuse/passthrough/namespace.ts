@@ -63,7 +63,10 @@ export function link(fs: Passthrough): number {
     result = settled(hot.linkat(AT_FDCWD, fs.procPath(fd), dirfd, fs.mem.address + fs.req.name0, AT_SYMLINK_FOLLOW));
   }
   fs.giveBack();
-  return result < 0 ? result : entryOf(fs, fs.req.nodeid, dirfd, fs.req.name0, length);
+  if (result < 0) return result;
+  const entry = entryOf(fs, fs.req.nodeid, dirfd, fs.req.name0, length);
+  if (fs.behaviour.noOpen) fs.files.unpin(fs.mem.long(IN + s.fuse_link_in.oldnodeid));
+  return entry;
 }
 
 export function readlink(fs: Passthrough): number {
@@ -81,13 +84,26 @@ export function readlink(fs: Passthrough): number {
 /** The known node behind a name, or 0, and whether removing that name deletes the file: what `removed` needs afterwards. */
 interface Victim {
   readonly nodeid: number;
+  readonly directory: boolean;
   readonly last: boolean;
 }
 
 function victim(fs: Passthrough, dirfd: number, name: number): Victim {
-  if (fs.statName(dirfd, fs.mem.address + name) < 0) return { nodeid: 0, last: false };
+  if (fs.statName(dirfd, fs.mem.address + name) < 0) return { nodeid: 0, directory: false, last: false };
   const directory = (fs.mem.word(STATX_AT + STATX.stx_mode) & 0o170000) === 0o040000;
-  return { nodeid: fs.statted(), last: directory || fs.mem.word(STATX_AT + STATX.stx_nlink) <= 1 };
+  return { nodeid: fs.statted(), directory, last: directory || fs.mem.word(STATX_AT + STATX.stx_nlink) <= 1 };
+}
+
+/** A file that may be open is about to lose the last name we know: 0, or -errno for "leave it". */
+function pin(fs: Passthrough, { nodeid, directory, last }: Victim, dirfd: number, name: number): number {
+  if (!fs.behaviour.noOpen || nodeid === 0 || directory) return 0;
+  const { nodes } = fs;
+  if (!last && nodes.nextLink(nodes.firstLink(nodeid)) !== 0) return 0;
+  return fs.files.pin(nodeid, dirfd, fs.mem.address + name);
+}
+
+function unpin(fs: Passthrough, { nodeid, directory }: Victim): void {
+  if (fs.behaviour.noOpen && nodeid !== 0 && !directory) fs.files.unpin(nodeid);
 }
 
 function removed(fs: Passthrough, { nodeid, last }: Victim, parent: number, name: number, length: number): void {
@@ -102,8 +118,11 @@ const remove = (fs: Passthrough, flags: number): number => {
   const length = componentLength(fs, name0);
   if (dirfd < 0 || length < 0) return Math.min(dirfd, length);
   const gone = victim(fs, dirfd, name0);
+  const pinned = pin(fs, gone, dirfd, name0);
+  if (pinned < 0) return pinned;
   const result = settled(hot.unlinkat(dirfd, fs.mem.address + name0, flags));
   if (result === 0) removed(fs, gone, nodeid, name0, length);
+  else unpin(fs, gone);
   return result;
 };
 
@@ -120,7 +139,7 @@ export const rename2 = (fs: Passthrough): number =>
  * Given up with the node, or when others need the room.
  */
 function keepReplaced(fs: Passthrough, { nodeid, last }: Victim, dirfd: number, name: number, flags: number): number {
-  if (nodeid === 0 || !last || flags !== 0 || fs.nodes.isDirectory(nodeid)) return -1;
+  if (nodeid === 0 || !last || flags !== 0 || fs.nodes.isDirectory(nodeid) || fs.behaviour.noOpen) return -1;
   return fs.openat(dirfd, fs.mem.address + name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 }
 
@@ -135,12 +154,16 @@ function move(fs: Passthrough, newdir: number, flags: number): number {
   const moved = victim(fs, from, name0);
   const replaced = victim(fs, to, name1);
   const kept = keepReplaced(fs, replaced, to, name1, flags);
+  const replaces = (flags & RENAME_EXCHANGE) === 0 && moved.nodeid !== replaced.nodeid;
+  const pinned = replaces ? pin(fs, replaced, to, name1) : 0;
+  if (pinned < 0) return pinned;
   // A whiteout is a file made by the caller; all else the kernel has permitted already.
   if ((flags & RENAME_WHITEOUT) !== 0) fs.creds.become(fs.req);
   const result = settled(hot.renameat2(from, mem.address + name0, to, mem.address + name1, flags));
   fs.creds.restore();
   if (result < 0 || (moved.nodeid === replaced.nodeid && moved.nodeid !== 0)) {
     if (kept >= 0) hot.close(kept);
+    if (replaces) unpin(fs, replaced);
     return result; // 0 for two names of one file: rename(2) does nothing
   }
   if (kept >= 0) fs.dirs.put(replaced.nodeid, kept);

@@ -15,10 +15,12 @@ import { BACKING_CACHED } from "./inode-table.ts";
 import { componentLength, enterStatted } from "./lookup.ts";
 import type { Passthrough } from "./passthrough.ts";
 
-const { EACCES, ENFILE, EPERM } = ERRNO;
+const { EACCES, ENFILE, ENOSYS, EPERM } = ERRNO;
 
 /** Of the caller's flags what the storage should know. O_DIRECT concerns the kernel's cache above us; our buffers are not aligned. */
 function storageFlags(fs: Passthrough, flags: number): number {
+  // One descriptor for all who have the file open; the kernel sends an FSYNC after each write that asks for O_SYNC.
+  if (fs.behaviour.noOpen) return O_RDWR | O_NONBLOCK | O_CLOEXEC;
   const wanted = (flags & (O_ACCMODE | O_APPEND | O_SYNC | O_DSYNC)) | O_NONBLOCK | O_CLOEXEC;
   if (!fs.behaviour.writeback) return wanted;
   // The kernel reads pages in before it writes parts of them, and orders appends itself.
@@ -36,6 +38,11 @@ function openStorage(fs: Passthrough, nodeid: number, flags: number, wanted: num
 /** Makes a handle of `fd` and writes fuse_open_out at `at`. */
 function answerOpen(fs: Passthrough, nodeid: number, fd: number, flags: number, wanted: number, at: number): number {
   const { nodes, behaviour } = fs;
+  if (behaviour.noOpen) {
+    putOpen(fs.mem, at, 0, abi.FOPEN_KEEP_CACHE, 0);
+    fs.files.created(nodeid, fd, wanted, fs.mem.word(STATX_AT + STATX.stx_mode));
+    return fuse_open_out.SIZE;
+  }
   let open = 0;
   let backing = 0;
   if (behaviour.passthrough) backing = startPassthrough(fs, nodeid, fd);
@@ -65,6 +72,7 @@ function startPassthrough(fs: Passthrough, nodeid: number, fd: number): number {
 
 export function open(fs: Passthrough): number {
   const { mem, req } = fs;
+  if (fs.behaviour.noOpen) return -ENOSYS; // it is the last one
   const flags = mem.word(IN + fuse_open_in.flags);
   const wanted = storageFlags(fs, flags);
   const fd = openStorage(fs, req.nodeid, flags, wanted);

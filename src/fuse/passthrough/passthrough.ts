@@ -1,7 +1,7 @@
 // What the handlers of one mount share: memory, tables, options, and the one function that turns a node into something a system call
 // can name. A handler takes this and returns the length of its payload at OUT, or -errno.
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, F_DUPFD_CLOEXEC, O_CLOEXEC } from "../../sys/constants.ts";
-import { O_DIRECTORY, O_NOFOLLOW, O_PATH } from "../../sys/constants.ts";
+import { O_DIRECTORY, O_NOFOLLOW, O_PATH, S_ISGID, S_IXUSR } from "../../sys/constants.ts";
 import { raw, settled } from "../../sys/call.ts";
 import { ERRNO } from "../../sys/errno.ts";
 import { hot } from "../../sys/hot.ts";
@@ -12,13 +12,14 @@ import { EMPTY_AT, PATH_AT, STATX_AT, type Memory } from "../codec/memory.ts";
 import type { Request } from "../codec/request.ts";
 import type { Behaviour } from "./behaviour.ts";
 import type { Credentials } from "./credentials.ts";
-import { DirectoryCache } from "./directory-cache.ts";
+import { DescriptorCache } from "./descriptor-cache.ts";
 import { HandleTable } from "./handle-table.ts";
 import { InodeTable } from "./inode-table.ts";
 import type { LaneJob } from "./lane-job.ts";
+import { NodeFiles } from "./node-files.ts";
 import type { SharedTables } from "./shared-tables.ts";
 
-const { EIO, ELOOP, EMFILE, ENFILE, ENOENT, ENOTDIR, ESTALE } = ERRNO;
+const { EACCES, EIO, ELOOP, EMFILE, ENFILE, ENOENT, ENOTDIR, ESTALE } = ERRNO;
 const MASK = STATX_BASIC_STATS | STATX_BTIME;
 const PROC_FD = Buffer.from("/proc/self/fd/", "latin1");
 
@@ -32,8 +33,14 @@ export interface Services {
   backingClose(id: number): void;
   /** Queues `job` for the request in hand. */
   defer(job: LaneJob): void;
-  /** Closes the directories that no request works on, of all mounts of this thread; false: there were none. */
+  /** Closes the kept descriptors that no request works on, of all mounts of this thread; false: there were none. */
   makeRoom(): boolean;
+}
+
+/** Descriptors that are kept to be used again. */
+export interface Limits {
+  readonly directories: number;
+  readonly files: number;
 }
 
 export class Passthrough {
@@ -42,7 +49,10 @@ export class Passthrough {
   readonly nodes: InodeTable;
   readonly handles: HandleTable;
   readonly creds: Credentials;
-  readonly dirs: DirectoryCache;
+  /** O_PATH descriptors of known directories, and of files that a rename replaced while somebody may still open them. */
+  readonly dirs: DescriptorCache;
+  /** In use with `behaviour.noOpen` only. */
+  readonly files: NodeFiles;
   readonly behaviour: Behaviour;
   readonly services: Services;
   readonly rootFd: number;
@@ -53,6 +63,7 @@ export class Passthrough {
   bytesWritten = 0;
   /** preadv2(RWF_NOWAIT) works on this storage. */
   nowait = true;
+  readonly #tables: SharedTables;
   // Identity of the file last looked at by `stat*`.
   #device = 0;
   #birth = 0;
@@ -65,18 +76,23 @@ export class Passthrough {
     tables: SharedTables,
     behaviour: Behaviour,
     services: Services,
-    directories: number,
+    { directories, files }: Limits,
   ) {
     this.rootFd = rootFd;
     this.mem = mem;
+    this.#tables = tables;
     this.req = req;
     this.creds = creds;
     this.behaviour = behaviour;
     this.services = services;
-    this.dirs = new DirectoryCache(directories);
+    this.dirs = new DescriptorCache(directories);
+    this.files = new NodeFiles(this, files);
     this.nodes = new InodeTable(tables);
     this.handles = new HandleTable(tables, this.nodes);
-    this.nodes.onFree = (nodeid) => this.dirs.remove(nodeid);
+    this.nodes.onFree = (nodeid) => {
+      this.dirs.remove(nodeid);
+      this.files.remove(nodeid);
+    };
     const result = this.statFd(rootFd);
     if (result < 0) throw new Error(`statx of the storage directory: errno ${-result}`);
     if (tables.resumed) {
@@ -88,6 +104,7 @@ export class Passthrough {
 
   close(): void {
     this.dirs.close();
+    this.files.close();
     this.handles.closeDescriptors();
   }
 
@@ -148,7 +165,7 @@ export class Passthrough {
 
   // --- descriptors -------------------------------------------------------------------------------------------------------------
 
-  /** openat(2); where the process has no descriptor left, cached directories are given up for it. */
+  /** openat(2); where the process has no descriptor left, those kept for speed are given up for it. */
   openat(dirfd: number, name: number, flags: number, mode = 0): number {
     const fd = settled(hot.openat(dirfd, name, flags, mode));
     return this.#isExhausted(fd) ? settled(hot.openat(dirfd, name, flags, mode)) : fd;
@@ -158,6 +175,12 @@ export class Passthrough {
   duplicate(fd: number): number {
     const copy = raw(libc.fcntl, fd, F_DUPFD_CLOEXEC, 3);
     return this.#isExhausted(copy) ? raw(libc.fcntl, fd, F_DUPFD_CLOEXEC, 3) : copy;
+  }
+
+  /** Closes what is kept for speed and no request works on; false: there was nothing. */
+  makeRoom(): boolean {
+    const directories = this.dirs.makeRoom();
+    return this.files.makeRoom() || directories;
   }
 
   #isExhausted(result: number): boolean {
@@ -196,7 +219,7 @@ export class Passthrough {
       const link = this.nodes.firstLink(child);
       if (link === 0) return -ESTALE;
       const name = this.nodes.names.address(this.nodes.nameOf(link));
-      fd = this.openat(fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+      fd = this.#step(this.nodes.parentOf(link), fd, name, O_PATH | O_DIRECTORY);
       if (fd < 0) return fd === -ENOENT || fd === -ENOTDIR || fd === -ELOOP ? -ESTALE : fd;
       const result = this.statFd(fd);
       if (result < 0 || !this.#isStatted(child)) {
@@ -209,12 +232,49 @@ export class Passthrough {
     return fd;
   }
 
+  /** openat(2) of a name. Files may be open in a directory that may no longer be searched, and must be found again: see node-files.ts. */
+  #step(parent: number, dirfd: number, name: number, flags: number): number {
+    const open = (): number => this.openat(dirfd, name, flags | O_NOFOLLOW | O_CLOEXEC);
+    const fd = open();
+    return fd === -EACCES && this.behaviour.noOpen ? this.asOwner(parent, dirfd, S_IXUSR, open) : fd;
+  }
+
+  /**
+   * Runs `call` while the owner of the file behind `fd` has the permissions `bits`, if that is us: for what the kernel permitted before
+   * a chmod(2) took it away. -EACCES when it is not for us to give. The shared tables know the mode to be restored.
+   */
+  asOwner(nodeid: number, fd: number, bits: number, call: () => number): number {
+    const { mem, creds } = this;
+    const result = this.statFd(fd);
+    if (result < 0) return result;
+    const mode = mem.word(STATX_AT + STATX.stx_mode) & 0o7777;
+    if (!creds.owns(mem.word(STATX_AT + STATX.stx_uid)) || (mode & bits) === bits) return -EACCES;
+    // Outside of its group the owner's chmod would drop set-group-ID.
+    if ((mode & S_ISGID) !== 0 && !creds.isMember(mem.word(STATX_AT + STATX.stx_gid))) return -EACCES;
+    this.#tables.noteMode(nodeid, mode);
+    const changed = settled(hot.fchmodat(AT_FDCWD, this.procPath(fd), mode | bits, 0));
+    const called = changed < 0 ? -EACCES : call();
+    if (changed === 0) hot.fchmodat(AT_FDCWD, this.procPath(fd), mode, 0);
+    this.#tables.noteMode(0, 0);
+    return called;
+  }
+
+  /** A predecessor died in `asOwner`. */
+  mendMode(): void {
+    const { nodeid, mode } = this.#tables.notedMode;
+    if (nodeid === 0) return;
+    const fd = this.borrow(nodeid);
+    if (fd >= 0) hot.fchmodat(AT_FDCWD, this.procPath(fd), mode, 0);
+    this.giveBack();
+    this.#tables.noteMode(0, 0);
+  }
+
   /** Attributes of a node into STATX_AT: by its descriptor, one of its names, or an open handle of it. */
   statNode(nodeid: number): number {
     const { nodes } = this;
     if (!nodes.has(nodeid)) return -ESTALE;
     if (nodeid === FUSE_ROOT_ID) return this.statFd(this.rootFd);
-    const cached = this.dirs.get(nodeid);
+    const cached = Math.max(this.dirs.get(nodeid), this.files.get(nodeid));
     if (cached >= 0) return this.statFd(cached);
     for (let link = nodes.firstLink(nodeid); link !== 0;) {
       const next = nodes.nextLink(link);
@@ -222,7 +282,7 @@ export class Passthrough {
       if (dirfd >= 0) {
         const result = this.statName(dirfd, nodes.names.address(nodes.nameOf(link)));
         if (result === 0 && this.#isStatted(nodeid)) return 0;
-        if (result < 0 && result !== -ENOENT) return result;
+        if (result < 0 && result !== -ENOENT) return this.#statOpened(nodeid, result);
         if (next !== 0) nodes.removeLink(nodeid, link); // the name means something else now; the last one stays for a retry
       } else if (dirfd !== -ESTALE) return dirfd;
       link = next;
@@ -231,7 +291,18 @@ export class Passthrough {
     return fd >= 0 ? this.statFd(fd) : -ESTALE;
   }
 
+  // Its directory may not be searched (any more), but fstat(2) of an open file needs no directory.
+  #statOpened(nodeid: number, refused: number): number {
+    if (refused !== -EACCES || !this.behaviour.noOpen) return refused;
+    const fd = this.borrow(nodeid);
+    const result = fd < 0 ? fd : this.statFd(fd);
+    this.giveBack();
+    return result;
+  }
+
   #anyHandle(nodeid: number): number {
+    const cached = this.files.get(nodeid);
+    if (cached >= 0) return cached;
     for (let fh = this.nodes.firstHandle(nodeid); fh !== 0; fh = this.handles.next(fh)) {
       const fd = this.handles.fd(fh);
       if (fd >= 0) return fd;
@@ -254,7 +325,7 @@ export class Passthrough {
         if (dirfd !== -ESTALE) failure = dirfd;
         continue;
       }
-      const fd = this.openat(dirfd, nodes.names.address(nodes.nameOf(link)), flags | O_NOFOLLOW | O_CLOEXEC);
+      const fd = this.#step(nodes.parentOf(link), dirfd, nodes.names.address(nodes.nameOf(link)), flags);
       if (fd < 0) {
         if (fd !== -ENOENT && fd !== -ELOOP) failure = fd;
         continue;
@@ -264,7 +335,12 @@ export class Passthrough {
     }
     const open = this.#anyHandle(nodeid);
     const kept = open >= 0 ? open : this.dirs.get(nodeid); // of a file that a rename replaced
-    return kept >= 0 ? this.openat(AT_FDCWD, this.procPath(kept), flags | O_CLOEXEC) : failure;
+    return kept >= 0 ? this.reopen(kept, flags) : failure;
+  }
+
+  /** Opens the file behind a descriptor anew. */
+  reopen(fd: number, flags: number): number {
+    return this.openat(AT_FDCWD, this.procPath(fd), flags | O_CLOEXEC);
   }
 
   /** Set by `borrow` to the descriptor that `giveBack` must close. */
@@ -306,6 +382,21 @@ export class Passthrough {
     const again = this.openNode(this.handles.node(fh), this.handles.flags(fh));
     if (again >= 0) this.handles.setFd(fh, again);
     return again;
+  }
+
+  /**
+   * The descriptor that a request on an open file means: `fh`, or with FUSE_NO_OPEN_SUPPORT the node's own; -errno. Good until the
+   * request is over.
+   */
+  openFd(nodeid: number, fh: number, writing: boolean): number {
+    return fh === 0 && this.behaviour.noOpen ? this.files.fd(nodeid, writing) : this.handleFd(fh);
+  }
+
+  /** The request is over: what it held may go. */
+  release(): void {
+    this.giveBack();
+    this.dirs.release();
+    this.files.release();
   }
 
   /** Keeps `fd` as an open handle; 0 with the descriptor closed when the table is full. */

@@ -35,6 +35,9 @@ export const HEADER = {
   change0: 260,
   changeState: 262,
   changeResult: 263,
+  /** A mode that was changed for a moment: the node, 0 for none, and the mode it must have again. */
+  modeNode: 264,
+  mode: 265,
 } as const;
 export const DEVICES = 100;
 
@@ -171,6 +174,16 @@ export class SharedTables {
   /** The result of the noted change: 0 or -errno. */
   get changeResult(): number {
     return (this.header[HEADER.changeResult] as number) | 0;
+  }
+
+  /** Notes that a node's mode is about to be changed for a moment, and which it has; node 0: it has it again. */
+  noteMode(nodeid: number, mode: number): void {
+    this.header[HEADER.mode] = mode;
+    this.header[HEADER.modeNode] = nodeid;
+  }
+
+  get notedMode(): { readonly nodeid: number; readonly mode: number } {
+    return { nodeid: this.header[HEADER.modeNode] as number, mode: this.header[HEADER.mode] as number };
   }
 
   /** Gives the memory back; nothing may use the tables afterwards. */

@@ -11,6 +11,8 @@ const { EINVAL, EIO } = ERRNO;
 /** fuse_setxattr_in before FUSE_SETXATTR_EXT (FUSE_COMPAT_SETXATTR_IN_SIZE). */
 const COMPAT_SIZE = 8;
 
+const ACCESS_ACL = Buffer.from("system.posix_acl_access\0");
+
 /** Runs `call` with the path that names the request's node. */
 function onNode(fs: Passthrough, call: (path: number) => number): number {
   const fd = fs.borrow(fs.req.nodeid);
@@ -45,6 +47,8 @@ export function setxattr(fs: Passthrough): number {
   const size = mem.word(IN + fuse_setxattr_in.size);
   if (value < 0) return -EINVAL;
   if (size > req.end - value) return -EIO;
+  // An ACL holds the owner's permissions, too.
+  if (fs.behaviour.noOpen && mem.bytes.subarray(name, value).equals(ACCESS_ACL)) fs.files.losing(req.nodeid, 0);
   // An ACL set by one outside the file's group clears setgid: the kernel tells, the storage does it for that caller.
   if (extended && (mem.word(IN + fuse_setxattr_in.setxattr_flags) & FUSE_SETXATTR_ACL_KILL_SGID) !== 0) creds.become(req);
   const flags = mem.word(IN + fuse_setxattr_in.flags);

@@ -22,6 +22,25 @@ def as_user(uid, gid, groups, f):
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 `;
 
+/** A Python prelude: `create(name, mode)` gives a file open for reading and writing; `check(files)` writes and reads each by its own content. */
+const HELD = `import mmap, os
+COUNT = 300
+def create(name, mode): return os.open(name, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_DIRECT, mode)
+page = mmap.mmap(-1, 4096)
+rounds = 0
+def check(files):
+    global rounds
+    rounds += 1
+    for n, fd in enumerate(files):
+        page[:] = (b"%d %d " % (rounds, n)).ljust(4096, b"x")
+        assert os.pwrite(fd, page, 0) == 4096
+    for n, fd in enumerate(files):
+        assert os.preadv(fd, [page], 0) == 4096 and page[:].startswith(b"%d %d " % (rounds, n)), n
+        os.ftruncate(fd, 5000)
+        assert os.fstat(fd).st_size == 5000
+        os.fsync(fd)
+`;
+
 export const modes: Cases = {
   "the umask takes bits from files, directories, fifos and O_TMPFILE files": async (directory) => {
     await python(
@@ -172,5 +191,44 @@ assert as_user(4712, 4713, [], lambda: os.chown("file", -1, 4798)) == errno.EPER
     writeSync(fd, "still");
     closeSync(fd);
     assert.equal(statSync(`${directory}/file`).size, 5);
+  },
+  "what is open stays readable and writable whatever becomes of its permissions, O_DIRECT included": async (directory) => {
+    await python(
+      directory,
+      `${HELD}
+files = [create("f%d" % n, 0o644) for n in range(COUNT)]
+for n in range(COUNT): os.chmod("f%d" % n, (0o000, 0o444, 0o200, 0o111)[n % 4])
+check(files)
+for n in range(COUNT):
+    assert os.stat("f%d" % n).st_mode & 0o7777 == (0o000, 0o444, 0o200, 0o111)[n % 4]
+    os.chmod("f%d" % n, 0o400)
+check(files)
+`,
+    );
+  },
+  "files created without write permission are written by those who created them": async (directory) => {
+    await python(
+      directory,
+      `${HELD}
+files = [create("f%d" % n, (0o444, 0o000, 0o222)[n % 3]) for n in range(COUNT)]
+check(files)
+assert [os.stat("f%d" % n).st_mode & 0o777 for n in range(3)] == [0o444, 0o000, 0o200]
+`,
+    );
+  },
+  "what is open in a directory that may no longer be searched stays readable and writable": async (directory) => {
+    await python(
+      directory,
+      `${HELD}
+os.makedirs("closed/deeper")
+files = [create("closed/%sf%d" % ("deeper/" * (n % 2), n), 0o644) for n in range(COUNT)]
+for top in ("closed/deeper", "closed"): os.chmod(top, 0o600)
+try:
+    check(files)
+    assert os.stat("closed").st_mode & 0o7777 == 0o600
+finally:
+    for top in ("closed", "closed/deeper"): os.chmod(top, 0o700)
+`,
+    );
   },
 };

@@ -42,6 +42,25 @@ export const removed: Cases = {
     assert.deepEqual(readdirSync(directory), [], "a hidden file was left in its place");
     closeSync(fd);
   },
+  "hundreds of unlinked and replaced files are still read, written and told apart": async (directory) => {
+    await python(
+      directory,
+      `import os
+count = 300
+files = [os.open("f%d" % n, os.O_CREAT | os.O_RDWR | os.O_DSYNC) for n in range(count)]
+for n in range(count):
+    if n % 3 == 0: os.unlink("f%d" % n)
+    elif n % 3 == 1: open("new", "w").write("another"); os.rename("new", "f%d" % n)
+    else: os.link("f%d" % n, "second"); os.unlink("f%d" % n); os.unlink("second")
+for n, fd in enumerate(files): os.pwrite(fd, b"%d" % n, 0)
+for n, fd in enumerate(files):
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    assert os.pread(fd, 100, 0) == b"%d" % n
+    assert os.fstat(fd).st_nlink == 0
+    assert not os.path.exists("f%d" % n) or open("f%d" % n).read() == "another"
+`,
+    );
+  },
   "an unlinked file opened twice is one file": (directory) => {
     const file = `${directory}/file`;
     writeFileSync(file, "x");
