@@ -74,7 +74,7 @@ export const storageObject = z.strictObject({
   cache: cache
     .default("shared")
     .describe(
-      'What the kernel may keep. "shared": changes made in the storage from outside are seen within about a second. "exclusive": faster, but nothing else may write there while it is mounted: the kernel then ignores sizes and times that change outside.',
+      'What the kernel may keep. "shared": changes made in the storage from outside are seen within about a second. "exclusive": faster, but nothing else may write there while it is mounted: the kernel then ignores sizes and times that change outside, and what goes wrong with writing is reported by fsync and close.',
     ),
   mode: octal.default("0700").describe("Permissions of directories that have to be created."),
   hideMounts: z.boolean().default(false).describe("Keep the mounts out of file managers (fusermount3 3.17 or later)."),

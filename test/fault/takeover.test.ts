@@ -81,30 +81,51 @@ while True:
     time.sleep(0.002)
 `;
 
-test.each(["shared", "exclusive"] as const)(
-  `%s: ${KILLS} kills of the server go unseen by programs at work`,
-  { timeout: 300_000 },
-  (cache) =>
-    withSandbox("kills", {}, async (sandbox) => {
-      const mountpoint = await mountOne(sandbox, cache);
-      const start = (program: string): ChildProcess =>
-        sandbox.spawn("sh", ["-c", 'cd "$1" && exec python3 -c "$2"', "sh", mountpoint, program]);
-      const children = [APPENDER, DATABASE, STANDING_INSIDE].map(start);
-      const outputs = children.map(lines);
+// Created read-only: nobody could open it for writing a second time.
+const READ_ONLY = `
+import mmap, os, sys, time
+fd = os.open("read-only", os.O_RDWR | os.O_CREAT | os.O_DIRECT, 0o444)
+page = mmap.mmap(-1, 4096)
+n = 0
+while True:
+    try:
+        text = b"%08d" % n
+        page[:8] = text
+        os.pwrite(fd, page, 0)
+        if os.preadv(fd, [page], 0) != 4096 or page[:8] != text: raise Exception("read something else")
+        if os.fstat(fd).st_mode & 0o777 != 0o444: raise Exception("mode %o" % os.fstat(fd).st_mode)
+    except Exception as e:
+        print("error", repr(e), flush=True); sys.exit(1)
+    n += 1
+    print(n, flush=True)
+    time.sleep(0.002)
+`;
+
+test.each([
+  { cache: "shared", as: "root" },
+  { cache: "exclusive", as: "root" },
+  { cache: "exclusive", as: "user" },
+] as const)(`$cache, as $as: ${KILLS} kills of the server go unseen by programs at work`, { timeout: 300_000 }, ({ cache, as }) =>
+  withSandbox("kills", { as }, async (sandbox) => {
+    const mountpoint = await mountOne(sandbox, cache);
+    const start = (program: string): ChildProcess =>
+      sandbox.spawn("sh", ["-c", 'cd "$1" && exec python3 -c "$2"', "sh", mountpoint, program]);
+    const children = [APPENDER, DATABASE, STANDING_INSIDE, READ_ONLY].map(start);
+    const outputs = children.map(lines);
+    for (const output of outputs) await output.next();
+    for (let kill = 0; kill < KILLS; kill += 1) {
+      await killServer(sandbox);
       for (const output of outputs) await output.next();
-      for (let kill = 0; kill < KILLS; kill += 1) {
-        await killServer(sandbox);
-        for (const output of outputs) await output.next();
-      }
-      for (const child of children) child.kill("SIGTERM");
-      await Promise.all(children.map(async (child) => child.exitCode ?? child.signalCode ?? (await once(child, "exit"))));
-      for (const output of outputs) expect(output.all.filter((line) => line.startsWith("error"))).toEqual([]);
-      const acknowledged = Number(outputs[0]?.all.filter((line) => /^\d+$/.test(line)).at(-1));
-      expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0 });
-      const written = readFileSync(join(sandbox.storage, "data/log"), "latin1").trim().split("\n").map(Number);
-      expect(written.length).toBeGreaterThanOrEqual(acknowledged);
-      expect(written.slice(0, acknowledged)).toEqual(Array.from({ length: acknowledged }, (_, index) => index));
-    }),
+    }
+    for (const child of children) child.kill("SIGTERM");
+    await Promise.all(children.map(async (child) => child.exitCode ?? child.signalCode ?? (await once(child, "exit"))));
+    for (const output of outputs) expect(output.all.filter((line) => line.startsWith("error"))).toEqual([]);
+    const acknowledged = Number(outputs[0]?.all.filter((line) => /^\d+$/.test(line)).at(-1));
+    expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0 });
+    const written = readFileSync(join(sandbox.storage, "data/log"), "latin1").trim().split("\n").map(Number);
+    expect(written.length).toBeGreaterThanOrEqual(acknowledged);
+    expect(written.slice(0, acknowledged)).toEqual(Array.from({ length: acknowledged }, (_, index) => index));
+  }),
 );
 
 test("a killed daemon: its server goes on, the next daemon takes the mounts over, an appender sees nothing", { timeout: 120_000 }, () =>

@@ -41,7 +41,11 @@ export class FakeKernel {
   features: readonly string[] | undefined;
   readonly #fd: number;
 
-  constructor(source: string, options: { cache?: CacheMode; trace?: boolean } = {}) {
+  /** @param options `state`: memory of the tables, which this one takes over from a predecessor if `resume` says so. */
+  constructor(
+    source: string,
+    options: { cache?: CacheMode; trace?: boolean; state?: { readonly fd: number; readonly resume: boolean } } = {},
+  ) {
     const [ours, theirs] = socketpair("seqpacket");
     this.#fd = ours;
     const spec = {
@@ -52,7 +56,7 @@ export class FakeKernel {
       allowOther: false,
       trace: options.trace ?? false,
     };
-    this.session = new Session(spec, theirs, undefined, new Memory(), false, {
+    this.session = new Session(spec, theirs, options.state, new Memory(), false, {
       defer: () => {},
       makeRoom: () => false,
       log: (message) => this.log.push(message),

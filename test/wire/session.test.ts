@@ -1,11 +1,18 @@
 // Golden bytes and a whole session against a fake kernel: what is negotiated, what each kind of answer looks like, and that no bytes
 // whatever make the server crash, read outside of them, or stay silent where an answer is due.
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { OPS } from "../../src/fuse/abi/ops.ts";
+import { SharedTables } from "../../src/fuse/passthrough/shared-tables.ts";
 import { STEP } from "../../src/fuse/session.ts";
+import { call } from "../../src/sys/call.ts";
+import { MFD_CLOEXEC } from "../../src/sys/constants.ts";
+import { close } from "../../src/sys/file.ts";
+import { libc } from "../../src/sys/libc.ts";
+import { mount, umount2 } from "../../src/sys/mount.ts";
+import { cstr } from "../../src/sys/name.ts";
 import { FakeKernel, fields, request } from "../helpers/fake-kernel.ts";
 import { removeTree, SHM, tempDirectory } from "../helpers/temp.ts";
 
@@ -17,6 +24,19 @@ const ENAMETOOLONG = -36;
 const ENOSYS = -38;
 const EPROTO = -71;
 const ESTALE = -116;
+/** Files of a directory that this process has open; of those without a name, the name they had. */
+const openFiles = (directory: string): string[] =>
+  readdirSync("/proc/self/fd").flatMap((fd) => {
+    const path = attemptToReadLink(`/proc/self/fd/${fd}`);
+    return path.startsWith(`${directory}/`) ? [path.replace(/ \(deleted\)$/, "")] : [];
+  });
+const attemptToReadLink = (path: string): string => {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return ""; // that of the listing itself
+  }
+};
 const opcode = (name: string): number => OPS.find((op) => op.name === name)?.opcode ?? 0;
 
 let source: string;
@@ -50,11 +70,84 @@ test("INIT: nothing is taken that was not offered, and 7.31 is spoken", () => {
   expect([data.readUInt32LE(4), data.readUInt32LE(12), data.readUInt32LE(32)]).toEqual([31, 1 << 13, 0]);
 });
 
-test("INIT: writeback in exclusive mode", () => {
+const ATOMIC_O_TRUNC = 1 << 3;
+const WRITEBACK_CACHE = 1 << 16;
+const NO_OPEN_SUPPORT = 1 << 17;
+
+test.each([
+  { offered: 0x7fffffff, taken: WRITEBACK_CACHE | NO_OPEN_SUPPORT, features: ["writeback", "no-open"] },
+  { offered: 0x7fffffff & ~NO_OPEN_SUPPORT, taken: WRITEBACK_CACHE | ATOMIC_O_TRUNC, features: ["writeback"] },
+])("INIT: $features in exclusive mode", ({ offered, taken, features }) => {
   const exclusive = new FakeKernel(source, { cache: "exclusive" });
-  expect(exclusive.init().data.readUInt32LE(12) & (1 << 16)).not.toBe(0);
-  expect(exclusive.features).toEqual(["writeback"]);
+  const flags = exclusive.init(45, offered).data.readUInt32LE(12);
+  expect(flags & (ATOMIC_O_TRUNC | WRITEBACK_CACHE | NO_OPEN_SUPPORT)).toBe(taken);
+  expect(exclusive.features).toEqual(features);
   exclusive.close();
+});
+
+test.skipIf(process.getuid?.() !== 0)("INIT: where another filesystem is mounted in the storage, files are opened by message", () => {
+  const below = join(source, "below");
+  mkdirSync(below);
+  mount("none", below, "tmpfs", 0, "");
+  try {
+    const exclusive = new FakeKernel(source, { cache: "exclusive" });
+    exclusive.init();
+    expect(exclusive.features).toEqual(["writeback"]);
+    exclusive.close();
+  } finally {
+    umount2(below, 0);
+  }
+});
+
+test("without OPEN a request means its node, also when that has lost its name, and until it is forgotten", () => {
+  const exclusive = new FakeKernel(source, { cache: "exclusive" });
+  exclusive.init();
+  const created = exclusive.ask(request(35, 1n, fields(0o102, 0o444, 0o022, 0, "new"))).data;
+  const nodeid = created.readBigUInt64LE(0);
+  expect([created.readBigUInt64LE(128), created.readUInt32LE(136)]).toEqual([0n, 1 << 1]); // fh, FOPEN_KEEP_CACHE
+  const read = (): ReturnType<FakeKernel["ask"]> => exclusive.ask(request(15, nodeid, fields(0n, 0n, 100, 0, 0n, 0, 0)));
+  const write = (text: string): number =>
+    exclusive.ask(request(16, nodeid, fields(0n, 0n, text.length, 0, 0n, 0, 0, Buffer.from(text)))).error;
+  expect(exclusive.ask(request(14, nodeid, fields(2, 0))).error).toBe(ENOSYS);
+  expect([write("named"), read().data.toString()]).toEqual([0, "named"]);
+  expect(readFileSync(join(source, "new"), "latin1")).toBe("named");
+  expect(exclusive.ask(request(10, 1n, fields("new"))).error).toBe(0);
+  expect(existsSync(join(source, "new"))).toBe(false);
+  exclusive.ask(request(18, nodeid, fields(0n, 0, 0, 0n)));
+  expect([write("gone!"), read().data.toString()]).toEqual([0, "gone!"]);
+  exclusive.step(request(2, nodeid, fields(1n)));
+  expect(read().error).toBe(ESTALE);
+  expect(openFiles(source)).toEqual([]);
+  exclusive.close();
+});
+
+test("what is written is closed when nothing happens any more, and opened again when it does", () => {
+  const exclusive = new FakeKernel(source, { cache: "exclusive" });
+  exclusive.init();
+  const nodeid = exclusive.ask(request(1, 1n, fields("file"))).data.readBigUInt64LE(0);
+  const write = (): number => exclusive.ask(request(16, nodeid, fields(0n, 0n, 1, 0, 0n, 0, 0, Buffer.from("J")))).error;
+  expect(write()).toBe(0);
+  expect(openFiles(source)).toEqual([join(source, "file")]);
+  exclusive.session.fs.files.closeWritable();
+  expect(openFiles(source)).toEqual([]);
+  expect(write()).toBe(0);
+  exclusive.close();
+});
+
+test("a mode that was changed for a moment by a predecessor who died is what it was", () => {
+  const memory = call("memfd_create", undefined, libc.memfd_create, cstr("tables"), MFD_CLOEXEC);
+  const state = (resume: boolean): { fd: number; resume: boolean } => ({ fd: call("dup", undefined, libc.dup, memory), resume });
+  const predecessor = new FakeKernel(source, { cache: "exclusive", state: state(false) });
+  predecessor.init();
+  const nodeid = predecessor.ask(request(1, 1n, fields("file"))).data.readUInt32LE(0);
+  predecessor.close();
+  const tables = new SharedTables(state(true));
+  tables.noteMode(nodeid, 0o440);
+  tables.close();
+  const successor = new FakeKernel(source, { cache: "exclusive", state: state(true) });
+  expect(statSync(join(source, "file")).mode & 0o7777).toBe(0o440);
+  successor.close();
+  close(memory);
 });
 
 test("INIT: a kernel before 7.31 is refused, one of a later major version told ours", () => {

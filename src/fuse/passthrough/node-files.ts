@@ -5,14 +5,15 @@
 // written, until it is forgotten. A file that loses its last name is pinned before, as a handle of the handle table; one whose permissions would refuse
 // us is opened as its owner may (`asOwner`), and its descriptors are the last to be thrown out, so that this is rare.
 import { O_ACCMODE, O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_WRONLY } from "../../sys/constants.ts";
-import { S_IRUSR, S_IWUSR } from "../../sys/constants.ts";
-import { settled } from "../../sys/call.ts";
+import { S_IFMT, S_IFREG, S_IRUSR, S_IWUSR } from "../../sys/constants.ts";
 import { ERRNO } from "../../sys/errno.ts";
 import { hot } from "../../sys/hot.ts";
+import { STATX } from "../../sys/stat.ts";
+import { STATX_AT } from "../codec/memory.ts";
 import { DescriptorCache } from "./descriptor-cache.ts";
 import type { Passthrough } from "./passthrough.ts";
 
-const { EACCES, EMFILE, ENFILE, EPERM } = ERRNO;
+const { EACCES, ENFILE, EPERM } = ERRNO;
 const COMMON = O_NONBLOCK | O_CLOEXEC;
 const OWN = S_IRUSR | S_IWUSR;
 
@@ -30,21 +31,23 @@ export class NodeFiles {
     this.#cache = new DescriptorCache(capacity);
   }
 
-  /** Some descriptor that is open already, or -1. */
+  /** Some descriptor that is open already, or -1. It stays until the request is over. */
   get(nodeid: number): number {
-    return this.#cache.get(nodeid);
+    const fd = this.#cache.get(nodeid);
+    if (fd >= 0) this.#cache.hold(nodeid);
+    return fd;
   }
 
   /** A descriptor to read the file by, or to write it by; -errno. It stays until the request is over. */
   fd(nodeid: number, writing: boolean): number {
     const cached = this.#cache.get(nodeid);
-    const fd = cached >= 0 && serves(this.#cache.flags(nodeid), writing) ? cached : this.#pinned(nodeid, writing);
+    const fd = cached >= 0 && serves(this.#cache.flags(nodeid), writing) ? cached : this.#ofHandles(nodeid, writing);
     if (fd < 0) return this.#open(nodeid, writing);
     this.#cache.hold(nodeid);
     return fd;
   }
 
-  #pinned(nodeid: number, writing: boolean): number {
+  #ofHandles(nodeid: number, writing: boolean): number {
     const { handles, nodes } = this.#fs;
     for (let fh = nodes.firstHandle(nodeid); fh !== 0; fh = handles.next(fh)) {
       if (serves(handles.flags(fh), writing) && handles.fd(fh) >= 0) return handles.fd(fh);
@@ -55,12 +58,12 @@ export class NodeFiles {
   #open(nodeid: number, writing: boolean): number {
     // One descriptor for everything: a write-only one cannot read the rest of a page that is written in part.
     const flags = COMMON | (writing || this.#cache.get(nodeid) >= 0 ? O_RDWR : O_RDONLY);
-    const free = this.#openNode(nodeid, flags);
+    const free = this.#fs.openNode(nodeid, flags);
     if (!isRefusal(free)) return this.#keep(nodeid, free, flags, false);
     const owners = this.#openAsOwner(nodeid, flags);
     if (!isRefusal(owners)) return this.#keep(nodeid, owners, flags, true);
     const least = COMMON | (writing ? O_WRONLY : O_RDONLY);
-    return this.#keep(nodeid, this.#openNode(nodeid, least), least, false);
+    return this.#keep(nodeid, this.#fs.openNode(nodeid, least), least, false);
   }
 
   /** `precious`: it could be had again only by changing permissions for a moment. */
@@ -71,16 +74,9 @@ export class NodeFiles {
     return fd;
   }
 
-  #openNode(nodeid: number, flags: number): number {
-    const fd = this.#fs.openNode(nodeid, flags);
-    if (fd !== -EMFILE && fd !== -ENFILE) return fd;
-    this.#cache.removeIf(() => true);
-    return this.#fs.openNode(nodeid, flags);
-  }
-
   #openAsOwner(nodeid: number, flags: number): number {
     const fs = this.#fs;
-    const path = this.#openNode(nodeid, O_PATH);
+    const path = this.#fs.openNode(nodeid, O_PATH);
     if (path < 0) return path;
     const bits = (flags & O_ACCMODE) === O_RDONLY ? S_IRUSR : OWN;
     const fd = fs.asOwner(nodeid, path, bits, () => fs.reopen(path, flags));
@@ -88,20 +84,24 @@ export class NodeFiles {
     return fd;
   }
 
-  /** Takes the descriptor of a file over that was made with `mode`. */
-  created(nodeid: number, fd: number, flags: number, mode: number): void {
+  /** Takes the descriptor of a file over that was made with `mode`; 0, or -errno with the descriptor closed. */
+  created(nodeid: number, fd: number, flags: number, mode: number, named: boolean): number {
+    if (!named) return this.#pinned(nodeid, flags, fd);
     this.#keep(nodeid, fd, flags, (mode & OWN) !== OWN);
+    return 0;
   }
 
   /** The owner's permissions are about to become `mode`: what could not be opened afterwards is opened now. */
   losing(nodeid: number, mode: number): void {
-    if ((mode & OWN) === OWN || this.#fs.nodes.isDirectory(nodeid)) return;
+    if ((mode & OWN) === OWN || this.#fs.statNode(nodeid) < 0) return;
+    const before = this.#fs.mem.word(STATX_AT + STATX.stx_mode);
+    if ((before & S_IFMT) !== S_IFREG || (before & ~mode & OWN) === 0) return;
     if (this.#cache.get(nodeid) >= 0) {
       const flags = this.#cache.flags(nodeid);
       if (isWritable(flags)) return void this.#keep(nodeid, this.#cache.take(nodeid), flags, true);
     }
     for (const access of [O_RDWR, O_RDONLY, O_WRONLY]) {
-      const fd = this.#openNode(nodeid, COMMON | access);
+      const fd = this.#fs.openNode(nodeid, COMMON | access);
       if (isRefusal(fd)) continue;
       this.#keep(nodeid, fd, COMMON | access, true);
       return;
@@ -113,15 +113,15 @@ export class NodeFiles {
    * @returns 0, or -errno: then it must not be removed, for it may be open.
    */
   pin(nodeid: number, dirfd: number, name: number): number {
-    const { handles } = this.#fs;
     if (this.#isPinned(nodeid)) return 0;
     const flags = this.#cache.get(nodeid) >= 0 ? this.#cache.flags(nodeid) : O_PATH | O_CLOEXEC;
     let fd = this.#cache.take(nodeid);
-    if (fd < 0) fd = settled(hot.openat(dirfd, name, flags | O_NOFOLLOW, 0));
-    if (fd < 0) return fd;
-    if (handles.open(nodeid, flags, fd) !== 0) return 0;
-    hot.close(fd);
-    return -ENFILE;
+    if (fd < 0) fd = this.#fs.openat(dirfd, name, flags | O_NOFOLLOW);
+    return fd < 0 ? fd : this.#pinned(nodeid, flags, fd);
+  }
+
+  #pinned(nodeid: number, flags: number, fd: number): number {
+    return this.#fs.keepHandle(nodeid, flags, fd) === 0 ? -ENFILE : 0;
   }
 
   #isPinned(nodeid: number): boolean {
@@ -156,6 +156,11 @@ export class NodeFiles {
   /** Nothing was asked for a while: a file that is open for writing keeps others from doing what they may (run it, mount read-only). */
   closeWritable(): void {
     this.#cache.removeIf((flags, precious) => isWritable(flags) && !precious);
+  }
+
+  /** Closes what no request works on, for others that need a descriptor more; false: there was nothing. */
+  makeRoom(): boolean {
+    return this.#cache.makeRoom();
   }
 
   /** The request is over. */

@@ -38,11 +38,6 @@ function openStorage(fs: Passthrough, nodeid: number, flags: number, wanted: num
 /** Makes a handle of `fd` and writes fuse_open_out at `at`. */
 function answerOpen(fs: Passthrough, nodeid: number, fd: number, flags: number, wanted: number, at: number): number {
   const { nodes, behaviour } = fs;
-  if (behaviour.noOpen) {
-    putOpen(fs.mem, at, 0, abi.FOPEN_KEEP_CACHE, 0);
-    fs.files.created(nodeid, fd, wanted, fs.mem.word(STATX_AT + STATX.stx_mode));
-    return fuse_open_out.SIZE;
-  }
   let open = 0;
   let backing = 0;
   if (behaviour.passthrough) backing = startPassthrough(fs, nodeid, fd);
@@ -54,6 +49,14 @@ function answerOpen(fs: Passthrough, nodeid: number, fd: number, flags: number, 
   if (!behaviour.closeReports && !behaviour.writeback) open |= abi.FOPEN_NOFLUSH;
   putOpen(fs.mem, at, fh, open, backing);
   nodes.setBacking(nodeid, behaviour.passthrough ? backing || BACKING_CACHED : 0);
+  return fuse_open_out.SIZE;
+}
+
+/** The same where requests name no handle. */
+function answerCreated(fs: Passthrough, nodeid: number, fd: number, wanted: number, named: boolean, at: number): number {
+  const result = fs.files.created(nodeid, fd, wanted, fs.mem.word(STATX_AT + STATX.stx_mode), named);
+  if (result < 0) return result;
+  putOpen(fs.mem, at, 0, abi.FOPEN_KEEP_CACHE, 0);
   return fuse_open_out.SIZE;
 }
 
@@ -119,7 +122,10 @@ function createAs(fs: Passthrough, flags: number, how: number, name: number, len
     return entered;
   }
   const nodeid = mem.word(OUT + fuse_entry_out.nodeid);
-  const opened = answerOpen(fs, nodeid, fd, flags, wanted, OUT + fuse_entry_out.SIZE);
+  const at = OUT + fuse_entry_out.SIZE;
+  const opened = fs.behaviour.noOpen
+    ? answerCreated(fs, nodeid, fd, wanted, length > 0, at)
+    : answerOpen(fs, nodeid, fd, flags, wanted, at);
   if (opened < 0) {
     fs.nodes.forget(nodeid, 1);
     return opened;
