@@ -17,5 +17,6 @@ export const CANDIDATES: readonly Candidate[] = [
   { name: "fuse-native", mount: { engine: "fuse-native", uid: NOBODY }, uid: NOBODY },
   { name: "shared", mount: { engine: "kernel", cache: "shared", uid: NOBODY }, uid: NOBODY },
   { name: "exclusive", mount: { engine: "kernel", cache: "exclusive", uid: NOBODY }, uid: NOBODY },
+  { name: "privileged-shared", mount: { engine: "kernel", cache: "shared", allowOther: true }, uid: 0 },
   { name: "privileged", mount: { engine: "kernel", cache: "exclusive", allowOther: true }, uid: 0 },
 ];

@@ -7,6 +7,7 @@ const COLOURS: Readonly<Record<string, string>> = {
   "fuse-native": "#d98c5f",
   shared: "#4c8bf5",
   exclusive: "#1b5fc1",
+  "privileged-shared": "#5bb974",
   privileged: "#188038",
 };
 const LEFT = 260;

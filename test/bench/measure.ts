@@ -1,4 +1,4 @@
-// One round: a fresh storage directory and a fresh mount, every row once. Interleaving is the caller's business.
+// One turn of one candidate: a fresh storage directory and a fresh mount, every row once. Interleaving is the caller's business.
 import { execFile, execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -6,6 +6,7 @@ import { deadline } from "../helpers/deadline.ts";
 import { startMount, type Mounted } from "../helpers/mounted.ts";
 import { removeTree, tempDirectory } from "../helpers/temp.ts";
 import type { Candidate } from "./candidates.ts";
+import { Others } from "./load.ts";
 import type { Row } from "./rows.ts";
 
 /** Nanoseconds for one operation. */
@@ -20,6 +21,13 @@ interface ClientReport {
   readonly ops: number;
   readonly cpuNs: number;
   readonly serverNs: number;
+}
+
+/** One candidate's turn. */
+export interface Turn {
+  readonly samples: ReadonlyMap<string, Sample>;
+  /** CPUs that others kept busy while its rows ran. */
+  readonly others: number;
 }
 
 const ROW_MS = 300_000;
@@ -44,28 +52,51 @@ async function prepare(client: string, storage: string, candidate: Candidate, ro
   }
 }
 
-/** Rows by name. `base` is the filesystem the storage lies on. */
-export async function measureRound(client: string, base: string, candidate: Candidate, rows: readonly Row[]): Promise<Map<string, Sample>> {
+/** `base` is the filesystem the storage lies on; `cpu`: client and server run on this one only. */
+export async function measureTurn(
+  client: string,
+  base: string,
+  candidate: Candidate,
+  rows: readonly Row[],
+  cpu: number | undefined,
+): Promise<Turn> {
   const storage = tempDirectory("bench", { base, uid: candidate.uid });
   const samples = new Map<string, Sample>();
+  const others = new Others();
   let mounted: Mounted | undefined;
   try {
     await prepare(client, storage, candidate, rows);
     if (candidate.mount !== undefined) mounted = await startMount({ ...candidate.mount, source: storage });
     const root = mounted?.mountpoint ?? storage;
+    const server = mounted?.pid ?? 0;
+    // The client inherits it from us.
+    if (cpu !== undefined) for (const pid of [server, process.pid]) if (pid !== 0) pin(pid, cpu);
     // A server runs for days; what its first second costs (a JIT that has seen nothing yet) is no row's business. All are warmed alike.
     if (mounted !== undefined) await runClient(client, candidate.uid, `${root}/warm`, 0, ["parallel", "400"]);
     for (const row of rows) {
-      const [name, count, ...rest] = row.client;
       const where = row.directory === "." ? root : `${root}/${row.directory}`;
-      const run = runClient(client, candidate.uid, where, mounted?.pid ?? 0, [name, String(count), ...rest]);
-      const report = await deadline(`${candidate.name}: ${row.name}`, ROW_MS, run, () => mounted?.stacks() ?? "");
-      samples.set(row.name, { wall: report.ns / report.ops, cpu: (report.cpuNs + report.serverNs) / report.ops });
+      const run = (args: readonly string[]): Promise<ClientReport> =>
+        deadline(
+          `${candidate.name}: ${row.name}`,
+          ROW_MS,
+          runClient(client, candidate.uid, where, server, args),
+          () => mounted?.stacks() ?? "",
+        );
+      if (row.before !== undefined) await run(["exec", "1", ...row.before]);
+      const [name, count, ...rest] = row.client;
+      const report = await others.during(async () => {
+        const { ns, ops, cpuNs, serverNs } = await run([name, String(count), ...rest]);
+        return { ns, ops, cpu: cpuNs + serverNs, ownMs: (cpuNs + serverNs) / 1e6 };
+      });
+      samples.set(row.name, { wall: report.ns / report.ops, cpu: report.cpu / report.ops });
     }
     await mounted?.unmount();
-    return samples;
+    return { samples, others: others.share };
   } finally {
     await mounted?.dispose();
     removeTree(storage);
   }
 }
+
+const pin = (pid: number, cpu: number): void =>
+  void execFileSync("taskset", ["-a", "-p", "-c", String(cpu), String(pid)], { stdio: "ignore" });

@@ -1,54 +1,23 @@
-// npm run bench [-- --rounds N --filter TEXT --only NAMES --storage tmpfs,disk --scale N --json FILE --svg FILE]: every candidate, every
-// row, interleaved round by round so that a slow minute of the machine hits all alike.
-import { writeFileSync } from "node:fs";
+// npm run bench [-- --rounds N --filter TEXT --only NAMES --storage tmpfs,disk --scale N --quiet PERCENT --pin CPU --json FILE --svg FILE
+// --readme]: everything in one run. test/bench/README.md explains the options and the figures.
+import { readFileSync, writeFileSync } from "node:fs";
 import { cpus, release } from "node:os";
+import { relative } from "node:path";
 import { getuid, stderr, stdout } from "node:process";
 import { parseArgs } from "node:util";
 import { removeTree, SHM, tempDirectory } from "../helpers/temp.ts";
-import { CANDIDATES, type Candidate } from "./candidates.ts";
+import { CANDIDATES } from "./candidates.ts";
 import { renderChart } from "./chart.ts";
-import { makeFixtures, type Fixtures } from "./fixtures.ts";
-import { judgeAll, type Lookup } from "./goals.ts";
-import { measureRound, type Sample } from "./measure.ts";
-import { renderGoals, renderTable, toJson, type Result } from "./report.ts";
+import { compare } from "./compare.ts";
+import { makeFixtures } from "./fixtures.ts";
+import { renderSection, replaceSection } from "./readme.ts";
+import { renderGoals, renderLoad, renderTable, toJson, type Machine, type Result } from "./report.ts";
 import { makeRows, SIZES, type Row } from "./rows.ts";
-import { median } from "./statistics.ts";
+import { measureStartup, renderStartup, type Startup } from "./startup.ts";
 
 const BASES: Readonly<Record<string, string>> = { tmpfs: SHM, disk: "/var/tmp" };
-
-interface Options {
-  readonly rounds: number;
-  readonly rows: readonly Row[];
-  readonly candidates: readonly Candidate[];
-  readonly fixtures: Fixtures;
-}
-
-async function measureStorage(storage: string, { rounds, rows, candidates, fixtures }: Options): Promise<Result> {
-  const samples = new Map<string, Sample[]>();
-  const failed = new Set<string>();
-  for (let round = 0; round < rounds; round += 1) {
-    // Each round starts with another candidate, so that none always runs behind the same one.
-    for (let turn = 0; turn < candidates.length; turn += 1) {
-      const candidate = candidates[(round + turn) % candidates.length];
-      if (candidate === undefined || failed.has(candidate.name)) continue;
-      stderr.write(`${storage}, round ${round + 1} of ${rounds}: ${candidate.name}\n`);
-      try {
-        for (const [row, sample] of await measureRound(fixtures.client, BASES[storage] ?? storage, candidate, rows)) {
-          const key = `${candidate.name}\n${row}`;
-          samples.set(key, [...(samples.get(key) ?? []), sample]);
-        }
-      } catch (error) {
-        failed.add(candidate.name);
-        stderr.write(`${candidate.name} is left out: ${error instanceof Error ? error.message : String(error)}\n`);
-      }
-    }
-  }
-  const medians: Lookup = (row, candidate) => {
-    const found = samples.get(`${candidate}\n${row}`);
-    return found && { wall: median(found.map(({ wall }) => wall)), cpu: median(found.map(({ cpu }) => cpu)) };
-  };
-  return { storage, rounds, rows, candidates: candidates.map(({ name }) => name), medians, goals: judgeAll(rows, medians) };
-}
+const README = "README.md";
+const PICTURE = "docs/bench.svg";
 
 export async function benchOperations(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
@@ -60,8 +29,13 @@ export async function benchOperations(args: readonly string[]): Promise<void> {
       storage: { type: "string", default: "tmpfs,disk" },
       /** Divides the number of operations. */
       scale: { type: "string", default: "1" },
+      /** Per cent of one CPU that others may use in a turn that counts. */
+      quiet: { type: "string", default: "10" },
+      pin: { type: "string" },
       json: { type: "string" },
       svg: { type: "string" },
+      /** Writes the section of README.md, and the picture it shows. */
+      readme: { type: "boolean", default: false },
     },
   });
   if (getuid?.() !== 0) throw new Error("run it as root: it serves and measures as an ordinary user and as root");
@@ -69,21 +43,33 @@ export async function benchOperations(args: readonly string[]): Promise<void> {
   const candidates = CANDIDATES.filter(({ name }) => only.includes(name));
   const scale = Number(values.scale);
   const sizes = { files: SIZES.files / scale, mib: SIZES.mib / scale, random: SIZES.random / scale, commits: SIZES.commits / scale };
+  const rounds = Number(values.rounds);
+  const cpu = values.pin === undefined ? undefined : Number(values.pin);
+  const svg = values.svg ?? (values.readme ? PICTURE : undefined);
+  const whole = values.filter === "" && only.includes("bindfs") && cpu === undefined;
+  const begin = performance.now();
   const work = tempDirectory("bench-fixtures");
   try {
     const fixtures = makeFixtures(work, candidates[0]?.uid ?? 0);
-    const rows = makeRows(sizes, fixtures.repository, fixtures.archive);
-    const wanted = withNeeded(rows, values.filter);
+    const rows = withNeeded(makeRows(sizes, fixtures.repository, fixtures.archive), values.filter);
     const results: Result[] = [];
     for (const storage of values.storage.split(",")) {
-      const result = await measureStorage(storage, { rounds: Number(values.rounds), rows: wanted, candidates, fixtures });
+      const plan = { rounds, rows, candidates, fixtures, quiet: Number(values.quiet) / 100, cpu };
+      const result = await compare(storage, BASES[storage] ?? storage, plan);
       results.push(result);
-      stdout.write(`\n== storage on ${storage}, median of ${result.rounds} rounds (in brackets: bindfs = 1)\n\n`);
+      stdout.write(`\n== storage on ${storage}, median of ${rounds} rounds (in brackets: bindfs = 1)\n${renderLoad(result)}\n\n`);
       stdout.write(`${renderTable(result, "wall")}\n\n${renderTable(result, "cpu")}\n\n${renderGoals(result.goals)}\n`);
     }
-    const machine = { kernel: release(), cpu: cpus()[0]?.model ?? "?", cpus: String(cpus().length), node: process.version };
-    if (values.json !== undefined) writeFileSync(values.json, toJson(results, machine));
-    if (values.svg !== undefined) writeFileSync(values.svg, renderChart(results));
+    const startup: Startup | undefined = whole ? await measureStartup(rounds) : undefined;
+    if (startup !== undefined) stdout.write(`\n== ready, and memory\n\n${renderStartup(startup)}\n`);
+    const machine: Machine = { kernel: release(), cpu: cpus()[0]?.model ?? "?", cpus: cpus().length, node: process.version };
+    if (values.json !== undefined) writeFileSync(values.json, toJson(results, startup, machine));
+    if (svg !== undefined) writeFileSync(svg, renderChart(results));
+    if (values.readme && svg !== undefined) {
+      const section = renderSection(results, startup, machine, relative(".", svg));
+      writeFileSync(README, replaceSection(readFileSync(README, "utf8"), section));
+    }
+    stderr.write(`${((performance.now() - begin) / 60_000).toFixed(1)} minutes\n`);
   } finally {
     removeTree(work);
   }

@@ -1,6 +1,23 @@
 // A run as tables for people, and as JSON for whoever compares runs.
 import type { Row } from "./rows.ts";
 import type { Judged, Lookup } from "./goals.ts";
+import type { Startup } from "./startup.ts";
+
+/** What others did meanwhile, in CPUs they kept busy. */
+export interface Load {
+  readonly median: number;
+  readonly worst: number;
+  /** Turns that counted although they were not quiet. */
+  readonly disturbed: number;
+  readonly turns: number;
+}
+
+export interface Machine {
+  readonly kernel: string;
+  readonly cpu: string;
+  readonly cpus: number;
+  readonly node: string;
+}
 
 export interface Result {
   readonly storage: string;
@@ -9,10 +26,20 @@ export interface Result {
   readonly candidates: readonly string[];
   readonly medians: Lookup;
   readonly goals: readonly Judged[];
+  readonly load: Load;
+  /** The one CPU that client and server ran on; undefined: where the scheduler put them. */
+  readonly cpu: number | undefined;
 }
 
-const scaled = (row: Row, ns: number): number => ns / (row.unit === "ms" ? 1e6 : 1e3);
-const short = (value: number): string => (value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2));
+const percent = (share: number): string => `${Math.round(share * 100)} %`;
+
+/** One sentence about the run's conditions. */
+export const renderLoad = ({ load: { median, worst, disturbed, turns }, cpu }: Result): string =>
+  `${cpu === undefined ? "client and server ran where the scheduler put them" : `client and server shared CPU ${cpu}`}; others used ${percent(median)} ` +
+  `of a CPU meanwhile (at worst ${percent(worst)}); ${disturbed} of ${turns} turns were disturbed`;
+
+export const scaled = (row: Row, ns: number): number => ns / (row.unit === "ms" ? 1e6 : 1e3);
+export const short = (value: number): string => (value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2));
 
 const pad = (cells: readonly string[], widths: readonly number[]): string =>
   cells.map((cell, index) => (index === 0 ? cell.padEnd(widths[index] ?? 0) : cell.padStart(widths[index] ?? 0))).join("  ");
@@ -50,13 +77,15 @@ export const renderGoals = (goals: readonly Judged[]): string =>
     ]),
   ]);
 
-export const toJson = (results: readonly Result[], machine: Readonly<Record<string, string>>): string =>
+export const toJson = (results: readonly Result[], startup: Startup | undefined, machine: Machine): string =>
   `${JSON.stringify(
     {
       machine,
-      results: results.map(({ storage, rounds, rows, candidates, medians, goals }) => ({
+      results: results.map(({ storage, rounds, rows, candidates, medians, goals, load, cpu }) => ({
         storage,
         rounds,
+        load,
+        cpu: cpu ?? null,
         rows: rows.map((row) => ({
           name: row.name,
           unit: row.unit,
@@ -70,6 +99,7 @@ export const toJson = (results: readonly Result[], machine: Readonly<Record<stri
         })),
         goals,
       })),
+      startup: startup ?? null,
     },
     null,
     2,

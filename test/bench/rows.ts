@@ -5,6 +5,8 @@ export interface Row {
   readonly name: string;
   /** Metadata rows have a target of their own. */
   readonly kind: "metadata" | "data" | "program";
+  /** A command that runs first and is not measured. */
+  readonly before?: readonly string[];
   /** Where it runs, below the mount's root. */
   readonly directory: string;
   /** Arguments of the client; the number of operations first. */
@@ -64,7 +66,12 @@ export function makeRows(sizes: Sizes, repository: string, archive: string): Row
     data("mmap read 4 KiB", "mmap-read", random, "us/op"),
     { name: "4 processes in parallel", kind: "metadata", directory: ".", client: ["parallel", Math.round(files / 8)], unit: "us/op" },
     program("git clone", "git", "clone", "-q", "--no-hardlinks", repository, "clone"),
-    program("git status", "git", "-C", "clone", "status", "--short"),
+    // git reads every file again that was written in the second of the index: how many is chance, and a fast clone has more. So the first
+    // status, which mends that, does not count; nor do entries cached for a second by it.
+    {
+      ...program("git status", "git", "-C", "clone", "status", "--short"),
+      before: ["sh", "-c", "sleep 1.1; git -C clone status --short; sleep 1.1"],
+    },
     program("rm -rf of the clone", "rm", "-rf", "clone"),
     program("tar x", "tar", "xf", archive),
     program("rm -rf of the tree", "rm", "-rf", "tree"),

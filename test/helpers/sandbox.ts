@@ -229,10 +229,10 @@ function kill(pid: number): void {
 }
 
 /** Runs `body` in a sandbox and takes the sandbox down. */
-export async function withSandbox(name: string, options: SandboxOptions, body: (sandbox: Sandbox) => Promise<void>): Promise<void> {
+export async function withSandbox<T>(name: string, options: SandboxOptions, body: (sandbox: Sandbox) => Promise<T>): Promise<T> {
   const sandbox = new Sandbox(name, options);
   try {
-    await body(sandbox);
+    return await body(sandbox);
   } finally {
     await sandbox.dispose();
   }
