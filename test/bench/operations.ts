@@ -1,8 +1,8 @@
 // npm run bench [-- --rounds N --filter TEXT --only NAMES --storage tmpfs,disk --scale N --quiet PERCENT --pin CPU --json FILE --svg FILE
 // --readme]: everything in one run. test/bench/README.md explains the options and the figures.
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, release } from "node:os";
-import { relative } from "node:path";
+import { dirname, relative } from "node:path";
 import { getuid, stderr, stdout } from "node:process";
 import { parseArgs } from "node:util";
 import { removeTree, SHM, tempDirectory } from "../helpers/temp.ts";
@@ -64,7 +64,10 @@ export async function benchOperations(args: readonly string[]): Promise<void> {
     if (startup !== undefined) stdout.write(`\n== ready, and memory\n\n${renderStartup(startup)}\n`);
     const machine: Machine = { kernel: release(), cpu: cpus()[0]?.model ?? "?", cpus: cpus().length, node: process.version };
     if (values.json !== undefined) writeFileSync(values.json, toJson(results, startup, machine));
-    if (svg !== undefined) writeFileSync(svg, renderChart(results));
+    if (svg !== undefined) {
+      mkdirSync(dirname(svg), { recursive: true });
+      writeFileSync(svg, renderChart(results));
+    }
     if (values.readme && svg !== undefined) {
       const section = renderSection(results, startup, machine, relative(".", svg));
       writeFileSync(README, replaceSection(readFileSync(README, "utf8"), section));
