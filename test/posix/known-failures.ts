@@ -2,6 +2,7 @@
 // that this table never says less than the truth.
 export type Target =
   | "plain"
+  | "plain-user"
   | "bindfs"
   | "fuse-native"
   | "kernel-shared"
@@ -160,4 +161,25 @@ export const knownFailures: readonly KnownFailure[] = [
     title: "SEEK_DATA and SEEK_HOLE find the data of a sparse file",
     reason: "with the writeback cache only the kernel knows the newest data, and it answers that all is data; POSIX allows it",
   },
+  {
+    target: "fuse-native",
+    title: "a file stays open for all it was opened for when its mode becomes 0",
+    reason: "it rounds times to milliseconds, and sets both to atime",
+  },
+  {
+    target: "fuse-native",
+    title: "what is stored in a mapping stays at its place while the file is open for appending",
+    reason: "pages are written through a descriptor with O_APPEND, and it is not told which writes are pages",
+  },
+  ...(["kernel-root-shared", "kernel-root-exclusive"] as const).map((target) => ({
+    target,
+    title: "a descriptor loses O_APPEND and gets it back while it is open",
+    reason: "with FUSE_PASSTHROUGH the kernel writes with the flags of the open, whatever fcntl(F_SETFL) says later",
+    sometimes: true as const,
+  })),
+  ...(["kernel-shared", "kernel-exclusive"] as const).map((target) => ({
+    target,
+    title: "a program that may be executed and not read runs",
+    reason: "an ordinary user's server must read what it hands out; reading it after a chmod would show others a mode nobody gave it",
+  })),
 ];

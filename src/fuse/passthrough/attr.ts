@@ -11,9 +11,10 @@ import { EMPTY_AT, IN, OUT, STATFS_AT, TIMES_AT } from "../codec/memory.ts";
 import { putAttrOut, putStatfs, putStatx } from "../codec/reply.ts";
 import type { Passthrough } from "./passthrough.ts";
 
-const { ESTALE } = ERRNO;
+const { EPERM, ESTALE } = ERRNO;
 /** What fuse_flush_times sends. */
 const WRITTEN_BACK = abi.FATTR_MTIME | abi.FATTR_CTIME;
+const CHANGES = abi.FATTR_MODE | abi.FATTR_UID | abi.FATTR_GID | abi.FATTR_SIZE | abi.FATTR_ATIME | abi.FATTR_MTIME;
 const NONE = 0xffffffff;
 
 function statByHandleOrNode(fs: Passthrough, flags: number, fhAt: number): number {
@@ -52,6 +53,7 @@ export function setattr(fs: Passthrough): number {
     result = settled(hot.fchmodat(AT_FDCWD, fs.procPath(fd), mem.word(IN + fuse_setattr_in.mode) & 0o7777, 0));
   }
   if (result >= 0 && (valid & (abi.FATTR_UID | abi.FATTR_GID)) !== 0) result = chown(fs, fd, valid);
+  if (result >= 0 && (valid & CHANGES) === 0) clearSetId(fs, fd);
   if (result >= 0 && (valid & abi.FATTR_SIZE) !== 0) result = truncate(fs, fd, fh, valid);
   if (result >= 0 && (valid & (abi.FATTR_ATIME | abi.FATTR_MTIME)) !== 0) result = setTimes(fs, fd, valid);
   if (result >= 0) result = fs.statFd(fd);
@@ -79,6 +81,14 @@ function forgotten(fs: Passthrough): number {
   return fuse_attr_out.SIZE;
 }
 
+// Nothing to change at all is what the kernel sends for chown(-1, -1), which clears set-id bits nevertheless, and before a write that
+// clears them; who may write and is not the owner is refused here, and the write does it.
+function clearSetId(fs: Passthrough, fd: number): void {
+  fs.creds.become(fs.req);
+  chown(fs, fd, 0);
+  fs.creds.restore();
+}
+
 function chown(fs: Passthrough, fd: number, valid: number): number {
   const { mem } = fs;
   const uid = (valid & abi.FATTR_UID) === 0 ? NONE : mem.word(IN + fuse_setattr_in.uid);
@@ -104,6 +114,18 @@ function setTimes(fs: Passthrough, fd: number, valid: number): number {
   const { mem } = fs;
   putTime(fs, TIMES_AT, valid, abi.FATTR_ATIME, abi.FATTR_ATIME_NOW, fuse_setattr_in.atime, fuse_setattr_in.atimensec);
   putTime(fs, TIMES_AT + 16, valid, abi.FATTR_MTIME, abi.FATTR_MTIME_NOW, fuse_setattr_in.mtime, fuse_setattr_in.mtimensec);
+  const result = settled(hot.utimensat(AT_FDCWD, fs.procPath(fd), mem.address + TIMES_AT, 0));
+  return result === -EPERM && fs.behaviour.writeback ? setTimesOfAnother(fs, fd, valid) : result;
+}
+
+// With the writeback cache the kernel dates files itself and sends "now" as a value, which only a file's owner may set. One who may merely
+// write to it was permitted to: the storage has dated the write, and for touch(1) takes its own clock.
+function setTimesOfAnother(fs: Passthrough, fd: number, valid: number): number {
+  const { mem } = fs;
+  if ((valid & abi.FATTR_ATIME) === 0) return (valid & (abi.FATTR_FH | abi.FATTR_SIZE)) === 0 ? -EPERM : 0;
+  if ((valid & abi.FATTR_ATIME_NOW) === 0) return -EPERM;
+  mem.setLong(TIMES_AT + 8, UTIME_NOW);
+  mem.setLong(TIMES_AT + 24, UTIME_NOW);
   return settled(hot.utimensat(AT_FDCWD, fs.procPath(fd), mem.address + TIMES_AT, 0));
 }
 

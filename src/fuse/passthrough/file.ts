@@ -1,9 +1,10 @@
 // Reading, writing and the other calls on one open file. What may sleep long on a disk goes to an I/O lane with a duplicate of the
 // descriptor; preadv2(RWF_NOWAIT) tells a cached read, answered here, from a cold one.
-import { O_CLOEXEC, O_DIRECTORY, O_RDONLY } from "../../sys/constants.ts";
-import { settled } from "../../sys/call.ts";
+import { F_SETFL, O_APPEND, O_CLOEXEC, O_DIRECTORY, O_RDONLY } from "../../sys/constants.ts";
+import { raw, settled } from "../../sys/call.ts";
 import { ERRNO } from "../../sys/errno.ts";
 import { hot } from "../../sys/hot.ts";
+import { libc } from "../../sys/libc.ts";
 import * as abi from "../abi/constants.ts";
 import * as s from "../abi/structs.ts";
 import { IN, IOVEC_AT, MAX_IO, OUT } from "../codec/memory.ts";
@@ -74,12 +75,14 @@ function readCached(fs: Passthrough, fd: number, offset: number, size: number): 
 
 export function write(fs: Passthrough): number {
   const { mem, req, creds } = fs;
-  const fd = fs.openFd(req.nodeid, mem.long(IN + s.fuse_write_in.fh), true);
+  const fh = mem.long(IN + s.fuse_write_in.fh);
+  const fd = fs.openFd(req.nodeid, fh, true);
   if (fd < 0) return fd;
   const offset = mem.long(IN + s.fuse_write_in.offset);
   const size = mem.word(IN + s.fuse_write_in.size);
   if (!Number.isSafeInteger(offset)) return -EFBIG;
   if (size > req.end - req.payload) return -EIO;
+  if (!fs.behaviour.writeback && ((fs.handles.flags(fh) ^ mem.word(IN + s.fuse_write_in.flags)) & O_APPEND) !== 0) followAppend(fs, fh, fd);
   const kill = (mem.word(IN + s.fuse_write_in.write_flags) & abi.FUSE_WRITE_KILL_SUIDGID) !== 0;
   if (kill) creds.become(req);
   const result = settled(hot.pwrite(fd, mem.address + req.payload, size, offset));
@@ -87,6 +90,13 @@ export function write(fs: Passthrough): number {
   if (result < 0) return result;
   fs.bytesWritten += result;
   return answerSize(mem, result);
+}
+
+// A write on a descriptor with O_APPEND ignores its offset. The caller may have changed the flag (fcntl F_SETFL), and pages of a shared
+// mapping are written back through any handle that is open for writing, at their place.
+function followAppend(fs: Passthrough, fh: number, fd: number): void {
+  const flags = fs.handles.flags(fh) ^ O_APPEND;
+  if (raw(libc.fcntl, fd, F_SETFL, flags) === 0) fs.handles.setFlags(fh, flags);
 }
 
 /** close(2) of a local file reports nothing, and the kernel writes dirty pages back before it asks: ENOSYS ends the asking. */

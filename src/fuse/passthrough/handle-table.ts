@@ -90,6 +90,10 @@ export class HandleTable {
     return this.#w(fh, FLAGS);
   }
 
+  setFlags(fh: number, flags: number): void {
+    this.#set(fh, FLAGS, flags);
+  }
+
   next(fh: number): number {
     return this.#w(fh, NEXT);
   }

@@ -28,11 +28,14 @@ function storageFlags(fs: Passthrough, flags: number): number {
   return both & ~O_APPEND;
 }
 
-/** Opens with writeback's wish to read, and without it where the file may only be written. */
-function openStorage(fs: Passthrough, nodeid: number, flags: number, wanted: number): number {
-  const fd = fs.openNode(nodeid, wanted);
-  if (fd !== -EACCES && fd !== -EPERM) return fd;
-  return (flags & O_ACCMODE) === O_WRONLY && (wanted & O_ACCMODE) === O_RDWR ? fs.openNode(nodeid, (wanted & ~O_ACCMODE) | O_WRONLY) : fd;
+/** `wanted` without writeback's wish to read, which a file that may only be written does not grant. */
+const withoutReading = (flags: number, wanted: number): number =>
+  (flags & O_ACCMODE) === O_WRONLY ? (wanted & ~O_ACCMODE) | O_WRONLY : wanted;
+
+/** What the kernel is told of a handle that does not bypass it. One that cannot read may not have pages, for filling them needs reading. */
+function cachingOf(fs: Passthrough, flags: number, wanted: number): number {
+  if ((flags & O_DIRECT) !== 0) return abi.FOPEN_DIRECT_IO | abi.FOPEN_PARALLEL_DIRECT_WRITES;
+  return fs.behaviour.writeback && (wanted & O_ACCMODE) === O_WRONLY ? abi.FOPEN_DIRECT_IO : abi.FOPEN_KEEP_CACHE;
 }
 
 /** Makes a handle of `fd` and writes fuse_open_out at `at`. */
@@ -43,9 +46,7 @@ function answerOpen(fs: Passthrough, nodeid: number, fd: number, flags: number, 
   if (behaviour.passthrough) backing = startPassthrough(fs, nodeid, fd);
   const fh = fs.keepHandle(nodeid, wanted, fd);
   if (fh === 0) return -ENFILE;
-  if (backing > 0) open |= abi.FOPEN_PASSTHROUGH;
-  else if ((flags & O_DIRECT) !== 0) open |= abi.FOPEN_DIRECT_IO | abi.FOPEN_PARALLEL_DIRECT_WRITES;
-  else open |= abi.FOPEN_KEEP_CACHE;
+  open |= backing > 0 ? abi.FOPEN_PASSTHROUGH : cachingOf(fs, flags, wanted);
   if (!behaviour.closeReports && !behaviour.writeback) open |= abi.FOPEN_NOFLUSH;
   putOpen(fs.mem, at, fh, open, backing);
   nodes.setBacking(nodeid, behaviour.passthrough ? backing || BACKING_CACHED : 0);
@@ -77,8 +78,13 @@ export function open(fs: Passthrough): number {
   const { mem, req } = fs;
   if (fs.behaviour.noOpen) return -ENOSYS; // it is the last one
   const flags = mem.word(IN + fuse_open_in.flags);
-  const wanted = storageFlags(fs, flags);
-  const fd = openStorage(fs, req.nodeid, flags, wanted);
+  let wanted = storageFlags(fs, flags);
+  let fd = fs.openNode(req.nodeid, wanted);
+  if (fd === -EACCES || fd === -EPERM) {
+    const refused = wanted;
+    wanted = withoutReading(flags, wanted);
+    if (wanted !== refused) fd = fs.openNode(req.nodeid, wanted);
+  }
   if (fd < 0) return fd;
   if ((flags & O_TRUNC) !== 0) {
     if ((mem.word(IN + fuse_open_in.open_flags) & abi.FUSE_OPEN_KILL_SUIDGID) !== 0) fs.creds.become(req);

@@ -269,26 +269,29 @@ export class Passthrough {
     this.#tables.noteMode(0, 0);
   }
 
-  /** Attributes of a node into STATX_AT: by its descriptor, one of its names, or an open handle of it. */
+  /**
+   * Attributes of a node into STATX_AT: by its descriptor, one of its names, or an open handle of it. A directory that was closed to us
+   * (EACCES) hides a name, not the file.
+   */
   statNode(nodeid: number): number {
     const { nodes } = this;
     if (!nodes.has(nodeid)) return -ESTALE;
     if (nodeid === FUSE_ROOT_ID) return this.statFd(this.rootFd);
     const cached = Math.max(this.dirs.get(nodeid), this.files.get(nodeid));
     if (cached >= 0) return this.statFd(cached);
+    let failure = -ESTALE;
     for (let link = nodes.firstLink(nodeid); link !== 0;) {
       const next = nodes.nextLink(link);
       const dirfd = this.dirFd(nodes.parentOf(link));
-      if (dirfd >= 0) {
-        const result = this.statName(dirfd, nodes.names.address(nodes.nameOf(link)));
-        if (result === 0 && this.#isStatted(nodeid)) return 0;
-        if (result < 0 && result !== -ENOENT) return this.#statOpened(nodeid, result);
-        if (next !== 0) nodes.removeLink(nodeid, link); // the name means something else now; the last one stays for a retry
-      } else if (dirfd !== -ESTALE) return dirfd;
+      const result = dirfd < 0 ? dirfd : this.statName(dirfd, nodes.names.address(nodes.nameOf(link)));
+      if (result === 0 && this.#isStatted(nodeid)) return 0;
+      if (result === -EACCES) failure = result;
+      else if (result < 0 && result !== -ENOENT && result !== -ESTALE) return result;
+      else if (dirfd >= 0 && next !== 0) nodes.removeLink(nodeid, link); // it means something else now; the last one stays for a retry
       link = next;
     }
     const fd = this.#anyHandle(nodeid);
-    return fd >= 0 ? this.statFd(fd) : -ESTALE;
+    return fd >= 0 ? this.statFd(fd) : this.#statOpened(nodeid, failure);
   }
 
   // Its directory may not be searched (any more), but fstat(2) of an open file needs no directory.

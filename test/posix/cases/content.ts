@@ -29,6 +29,23 @@ for n in range(500): os.write(fd, ("%s %06d %s\\n" % (sys.argv[1], n, "x" * 90))
     }
     for (const line of lines) assert.equal(line.length, 99);
   },
+  "a descriptor loses O_APPEND and gets it back while it is open": async (directory) => {
+    await python(
+      directory,
+      `import fcntl, os
+fd = os.open("file", os.O_RDWR | os.O_CREAT | os.O_APPEND)
+os.write(fd, b"0123456789")
+fcntl.fcntl(fd, fcntl.F_SETFL, 0)
+assert os.pwrite(fd, b"A", 2) == 1
+os.lseek(fd, 4, 0)
+os.write(fd, b"B")
+fcntl.fcntl(fd, fcntl.F_SETFL, os.O_APPEND)
+os.write(fd, b"C")
+os.pwrite(fd, b"D", 0)  # as Linux has it: O_APPEND wins
+assert open("file").read() == "01A3B56789CD", open("file").read()
+`,
+    );
+  },
   "one process reads at once what another has written, also through a descriptor opened before": async (directory) => {
     writeFileSync(`${directory}/shared`, "");
     const reader = dialogue(

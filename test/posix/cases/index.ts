@@ -9,6 +9,7 @@ import { many } from "./many.ts";
 import { mapping } from "./mapping.ts";
 import { modes } from "./modes.ts";
 import { names } from "./names.ts";
+import { ordinary } from "./ordinary.ts";
 import { removed } from "./removed.ts";
 import { renames } from "./renames.ts";
 import { special } from "./special.ts";
@@ -29,6 +30,7 @@ export const cases: Cases = {
   ...sqlite,
   ...many,
   ...modes,
+  ...ordinary,
   ...xattrs,
   ...locks,
   ...special,

@@ -44,6 +44,25 @@ for line in sys.stdin:
     assert.equal(readFileSync(`${directory}/map`, "latin1").slice(9_000, 9_005), "store");
     closeSync(fd);
   },
+  "what is stored in a mapping stays at its place while the file is open for appending": async (directory) => {
+    await python(
+      directory,
+      `import mmap, os
+with open("file", "w") as f: f.write("x" * 20000)
+append = os.open("file", os.O_RDWR | os.O_APPEND)
+view = mmap.mmap(append, 20000)
+for n in range(5):
+    view[n * 4096:n * 4096 + 4] = b"page"
+    view.flush()
+    os.write(append, b"end")
+    view[n * 4096 + 8:n * 4096 + 12] = b"more"
+os.close(append); view.close()
+text = open("file").read()
+assert len(text) == 20015, len(text)
+assert all(text[n * 4096:n * 4096 + 12] == "pagexxxxmore" for n in range(5)) and text[20000:] == "end" * 5
+`,
+    );
+  },
   "what was stored in a mapping is in the file after munmap and close": async (directory) => {
     writeFileSync(`${directory}/map`, Buffer.alloc(1_000_000));
     await python(
