@@ -11,7 +11,7 @@ import { EMPTY_AT, IN, OUT, STATFS_AT, TIMES_AT } from "../codec/memory.ts";
 import { putAttrOut, putStatfs, putStatx } from "../codec/reply.ts";
 import type { Passthrough } from "./passthrough.ts";
 
-const { EPERM, ESTALE } = ERRNO;
+const { EACCES, EPERM, ESTALE } = ERRNO;
 /** What fuse_flush_times sends. */
 const WRITTEN_BACK = abi.FATTR_MTIME | abi.FATTR_CTIME;
 const CHANGES = abi.FATTR_MODE | abi.FATTR_UID | abi.FATTR_GID | abi.FATTR_SIZE | abi.FATTR_ATIME | abi.FATTR_MTIME;
@@ -46,7 +46,7 @@ export function setattr(fs: Passthrough): number {
   const named = (valid & abi.FATTR_FH) === 0 ? 0 : mem.long(IN + fuse_setattr_in.fh);
   const fh = fs.handles.has(named) ? named : 0;
   const fd = target(fs, valid, fh);
-  if (fd === -ESTALE && (valid & ~WRITTEN_BACK) === 0 && fs.nodes.isDetached(req.nodeid)) return forgotten(fs);
+  if ((valid & ~WRITTEN_BACK) === 0 && (fd === -EACCES || (fd === -ESTALE && fs.nodes.isDetached(req.nodeid)))) return forgotten(fs);
   if (fd < 0) return fd;
   let result = 0;
   if ((valid & abi.FATTR_MODE) !== 0) {
@@ -54,7 +54,10 @@ export function setattr(fs: Passthrough): number {
   }
   if (result >= 0 && (valid & (abi.FATTR_UID | abi.FATTR_GID)) !== 0) result = chown(fs, fd, valid);
   if (result >= 0 && (valid & CHANGES) === 0) clearSetId(fs, fd);
-  if (result >= 0 && (valid & abi.FATTR_SIZE) !== 0) result = truncate(fs, fd, fh, valid);
+  if (result >= 0 && (valid & abi.FATTR_SIZE) !== 0) {
+    const writable = fh === 0 ? fs.behaviour.noOpen : (fs.handles.flags(fh) & O_ACCMODE) !== O_RDONLY;
+    result = truncate(fs, fd, writable, mem.long(IN + fuse_setattr_in.size), (valid & abi.FATTR_KILL_SUIDGID) !== 0);
+  }
   if (result >= 0 && (valid & (abi.FATTR_ATIME | abi.FATTR_MTIME)) !== 0) result = setTimes(fs, fd, valid);
   if (result >= 0) result = fs.statFd(fd);
   fs.giveBack();
@@ -75,7 +78,8 @@ function target(fs: Passthrough, valid: number, fh: number): number {
 }
 
 // The kernel writes the times of a file back when it drops it from its cache. If the file was unlinked and closed meanwhile there is
-// nothing left to date, and an error would count as lost data: syncfs(2) would report it.
+// nothing left to date, and below a directory that was closed to us it keeps the storage's own date of the write. An error would count
+// as lost data: syncfs(2) would report it.
 function forgotten(fs: Passthrough): number {
   fs.mem.clear(OUT, fuse_attr_out.SIZE);
   return fuse_attr_out.SIZE;
@@ -96,14 +100,14 @@ function chown(fs: Passthrough, fd: number, valid: number): number {
   return settled(hot.fchownat(fd, mem.address + EMPTY_AT, uid, gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW));
 }
 
-// Truncation drops set-id bits where the caller lacks CAP_FSETID: the kernel says so, the storage does it when we act as the caller.
-function truncate(fs: Passthrough, fd: number, fh: number, valid: number): number {
-  const { mem } = fs;
-  const size = mem.long(IN + fuse_setattr_in.size);
-  const writable = fh === 0 ? fs.behaviour.noOpen : (fs.handles.flags(fh) & O_ACCMODE) !== O_RDONLY;
+/**
+ * ftruncate(2) on the file of `fd`, which may be any descriptor unless it is `writable`. It drops set-id bits where the caller lacks
+ * CAP_FSETID: the kernel says so (`kill`), the storage does it when we act as the caller.
+ */
+export function truncate(fs: Passthrough, fd: number, writable: boolean, size: number, kill: boolean): number {
   const target = writable ? fd : fs.reopen(fd, O_WRONLY | O_NONBLOCK);
   if (target < 0) return target;
-  if ((valid & abi.FATTR_KILL_SUIDGID) !== 0) fs.creds.become(fs.req);
+  if (kill) fs.creds.become(fs.req);
   const result = settled(hot.ftruncate(target, size));
   fs.creds.restore();
   if (!writable) hot.close(target);

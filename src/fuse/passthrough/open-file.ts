@@ -2,8 +2,7 @@
 // directly (FUSE_PASSTHROUGH). All open handles of one node either bypass the page cache or use it, never a mixture: the kernel
 // answers a mixture with EIO.
 import { O_ACCMODE, O_APPEND, O_CLOEXEC, O_CREAT, O_DIRECT, O_DSYNC, O_EXCL, O_NOFOLLOW, O_NONBLOCK } from "../../sys/constants.ts";
-import { S_ISGID, S_ISUID, O_RDWR, O_SYNC, O_TMPFILE, O_TRUNC, O_WRONLY } from "../../sys/constants.ts";
-import { settled } from "../../sys/call.ts";
+import { S_ISGID, S_ISUID, O_RDONLY, O_RDWR, O_SYNC, O_TMPFILE, O_TRUNC, O_WRONLY } from "../../sys/constants.ts";
 import { ERRNO } from "../../sys/errno.ts";
 import { hot } from "../../sys/hot.ts";
 import { STATX } from "../../sys/stat.ts";
@@ -11,6 +10,7 @@ import * as abi from "../abi/constants.ts";
 import { fuse_create_in, fuse_entry_out, fuse_open_in, fuse_open_out, fuse_release_in } from "../abi/structs.ts";
 import { DOT_AT, IN, OUT, STATX_AT } from "../codec/memory.ts";
 import { putOpen } from "../codec/reply.ts";
+import { truncate } from "./attr.ts";
 import { BACKING_CACHED } from "./inode-table.ts";
 import { componentLength, enterStatted } from "./lookup.ts";
 import type { Passthrough } from "./passthrough.ts";
@@ -87,9 +87,8 @@ export function open(fs: Passthrough): number {
   }
   if (fd < 0) return fd;
   if ((flags & O_TRUNC) !== 0) {
-    if ((mem.word(IN + fuse_open_in.open_flags) & abi.FUSE_OPEN_KILL_SUIDGID) !== 0) fs.creds.become(req);
-    const result = settled(hot.ftruncate(fd, 0));
-    fs.creds.restore();
+    const kill = (mem.word(IN + fuse_open_in.open_flags) & abi.FUSE_OPEN_KILL_SUIDGID) !== 0;
+    const result = truncate(fs, fd, (wanted & O_ACCMODE) !== O_RDONLY, 0, kill);
     if (result < 0) {
       hot.close(fd);
       return result;

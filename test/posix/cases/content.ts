@@ -130,6 +130,17 @@ for line in sys.stdin:
     closeSync(openAt(file, O_WRONLY | O_TRUNC));
     assert.equal(statSync(file).size, 0);
   },
+  "O_TRUNC empties a file that is opened for reading, where writing is permitted": (directory) => {
+    const file = `${directory}/file`;
+    for (const flags of [O_RDONLY, O_WRONLY, O_RDWR]) {
+      writeFileSync(file, "content");
+      const reader = openSync(file, "r");
+      closeSync(openAt(file, flags | O_TRUNC));
+      assert.equal(fstatSync(reader).size, 0);
+      assert.equal(pread(reader, Buffer.alloc(10), 0), 0);
+      closeSync(reader);
+    }
+  },
   "a write past the end leaves zeroes between": (directory) => {
     const fd = openSync(`${directory}/file`, "w+");
     writeSync(fd, "a", 0);

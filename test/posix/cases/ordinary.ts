@@ -182,6 +182,20 @@ os.chmod("a", 0o700, dir_fd=top)
 `,
     );
   },
+  "syncfs is content when the directory of a file was closed after a change": async (directory) => {
+    await python(
+      directory,
+      `import ctypes, os
+os.mkdir("dir")
+with open("dir/file", "w") as f: f.write("x" * 10000)
+os.link("dir/file", "dir/link"); os.rename("dir/file", "dir/renamed"); os.chmod("dir/link", 0o640)
+os.chmod("dir", 0)
+fd = os.open(".", os.O_RDONLY)
+assert ctypes.CDLL(None).syncfs(fd) == 0
+os.chmod("dir", 0o700)
+`,
+    );
+  },
   "directories without r, without x and without either refuse what they should": async (directory) => {
     const seen = await python(
       directory,
