@@ -11,7 +11,7 @@ import { IN, IOVEC_AT, MAX_IO, OUT } from "../codec/memory.ts";
 import { answerSize, runJob, type LaneJob } from "./lane-job.ts";
 import { DEFERRED, type Passthrough } from "./passthrough.ts";
 
-const { EAGAIN, EFBIG, EINVAL, EIO, ENOSYS, EOPNOTSUPP } = ERRNO;
+const { EACCES, EAGAIN, EFBIG, EINVAL, EIO, ENOSYS, EOPNOTSUPP } = ERRNO;
 const RWF_NOWAIT = 8;
 /** A copy this small takes no longer than to hand it to a lane. */
 const QUICK_COPY = 64 * 1024;
@@ -99,17 +99,23 @@ function followAppend(fs: Passthrough, fh: number, fd: number): void {
   if (raw(libc.fcntl, fd, F_SETFL, flags) === 0) fs.handles.setFlags(fh, flags);
 }
 
+/** Any descriptor of the open file: one to write by where it may not be read. */
+function someFd(fs: Passthrough, fh: number): number {
+  const fd = fs.openFd(fs.req.nodeid, fh, false);
+  return fd === -EACCES ? fs.openFd(fs.req.nodeid, fh, true) : fd;
+}
+
 /** close(2) of a local file reports nothing, and the kernel writes dirty pages back before it asks: ENOSYS ends the asking. */
 export function flush(fs: Passthrough): number {
   if (!fs.behaviour.closeReports) return -ENOSYS;
-  const fd = fs.openFd(fs.req.nodeid, fs.mem.long(IN + s.fuse_flush_in.fh), false);
+  const fd = someFd(fs, fs.mem.long(IN + s.fuse_flush_in.fh));
   if (fd < 0) return fd;
   const copy = fs.duplicate(fd);
   return copy < 0 ? copy : settled(hot.close(copy));
 }
 
 export function fsync(fs: Passthrough): number {
-  const fd = fs.openFd(fs.req.nodeid, fs.mem.long(IN + s.fuse_fsync_in.fh), false);
+  const fd = someFd(fs, fs.mem.long(IN + s.fuse_fsync_in.fh));
   if (fd < 0) return fd;
   const kind = (fs.mem.word(IN + s.fuse_fsync_in.fsync_flags) & abi.FUSE_FSYNC_FDATASYNC) !== 0 ? "fdatasync" : "fsync";
   return perform(fs, jobOn(kind, fd));
