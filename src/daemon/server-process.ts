@@ -142,9 +142,10 @@ export class ServerProcess {
    */
   async resume(mount: HandedMount): Promise<void> {
     const { mountpoint } = mount.spec;
-    this.#held.set(mountpoint, { ...mount });
+    const held: Held = { ...mount };
+    this.#held.set(mountpoint, held);
     try {
-      await this.#send(mount, true);
+      await this.#send(held, true);
     } catch (error) {
       this.#release(mountpoint);
       throw error;
