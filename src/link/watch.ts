@@ -2,6 +2,9 @@
 // the home and a link, none below, so a parent that is removed and made again is found by the one above it.
 //
 // chokidar's own events tell of files that come and go, not of one that takes another's name; its "raw" events are what the kernel said.
+// Each directory has a watcher of its own: one that is told to unwatch and to add a path at the same time may end without a watch on it,
+// and directories that are made and watched in one breath are what a fresh home consists of.
+import { lstat } from "node:fs/promises";
 import { posix } from "node:path";
 import type { FSWatcher } from "chokidar";
 import { isErrno } from "../sys/errno.ts";
@@ -16,9 +19,14 @@ export interface WatchOptions {
 
 export class LinkWatch {
   readonly #options: WatchOptions;
-  #watcher: FSWatcher | undefined;
   /** Watched directories, each with the targets directly in it. */
-  #directories = new Map<string, string[]>();
+  #directories: ReadonlyMap<string, readonly string[]> = new Map();
+  readonly #watchers = new Map<string, FSWatcher>();
+  /** Directories to be watched anew; true: what happened there before the watch stands has been seen by nobody. */
+  readonly #due = new Map<string, boolean>();
+  /** One at a time, since a watcher can only be closed once it stands. */
+  #working: Promise<void> | undefined;
+  #closed = false;
 
   constructor(options: WatchOptions) {
     this.#options = options;
@@ -29,67 +37,89 @@ export class LinkWatch {
     const wanted = group(this.#options.home, targets);
     const before = this.#directories;
     this.#directories = wanted;
-    const added = [...wanted.keys()].filter((directory) => !before.has(directory));
-    const dropped = [...before.keys()].filter((directory) => !wanted.has(directory));
-    if (this.#watcher === undefined) {
-      if (wanted.size > 0) await this.#start();
-      return;
+    for (const directory of [...wanted.keys(), ...before.keys()]) {
+      if (wanted.has(directory) !== before.has(directory) && !this.#due.has(directory)) this.#due.set(directory, false);
     }
-    this.#watcher.unwatch(dropped);
-    this.#watcher.add(added);
+    await this.#work();
   }
 
   async close(): Promise<void> {
-    const watcher = this.#watcher;
-    this.#watcher = undefined;
+    this.#closed = true;
     this.#directories = new Map();
-    await watcher?.close();
+    for (const directory of this.#watchers.keys()) this.#due.set(directory, false);
+    await this.#work();
   }
 
-  async #start(): Promise<void> {
+  async #work(): Promise<void> {
+    if (this.#due.size > 0) this.#working ??= this.#workOff();
+    await this.#working;
+  }
+
+  async #workOff(): Promise<void> {
+    for (let directory = shortest(this.#due); directory !== undefined; directory = shortest(this.#due)) {
+      const unseen = this.#due.get(directory) === true;
+      this.#due.delete(directory);
+      const old = this.#watchers.get(directory);
+      this.#watchers.delete(directory);
+      await old?.close();
+      // One that is missing is seen to come by the one above it, which is watched already.
+      if (this.#directories.has(directory) && (await isDirectory(directory))) await this.#watch(directory);
+      if (unseen) this.#options.touched(this.#directories.get(directory) ?? []);
+    }
+    this.#working = undefined;
+  }
+
+  async #watch(directory: string): Promise<void> {
     const { watch } = await import("chokidar");
-    const watcher = watch([...this.#directories.keys()], {
+    const watcher = watch(directory, {
       depth: 0,
       followSymlinks: false,
       ignoreInitial: true,
       atomic: false,
       // Files get no watches of their own: what happens to a name, its directory tells.
-      ignored: (path) => !this.#directories.has(path),
+      ignored: (path) => path !== directory,
     });
-    this.#watcher = watcher;
-    watcher.on("raw", (_event, name, details) => this.#raw(name, (details as { watchedPath?: string }).watchedPath));
-    watcher.on("addDir", (path) => this.#appeared(path));
+    this.#watchers.set(directory, watcher);
+    watcher.on("raw", (_event, name) => this.#raw(name, directory));
     watcher.on("error", (error) => this.#error(error));
-    await new Promise<void>((resolve) => {
-      watcher.once("ready", () => resolve());
-      watcher.once("error", () => resolve());
-    });
+    await new Promise<void>((resolve) => watcher.once("ready", resolve));
   }
 
-  #raw(name: string | null, directory: string | undefined): void {
-    if (directory === undefined) return;
-    const targets = this.#directories.get(directory);
-    if (targets === undefined) return;
+  #raw(name: string | null, directory: string): void {
+    const targets = this.#directories.get(directory) ?? [];
     if (name === null) return this.#options.touched(targets);
     const path = posix.join(directory, name);
     if (targets.includes(path)) this.#options.touched([path]);
-    if (this.#directories.has(path)) this.#appeared(path);
+    if (this.#directories.has(path)) this.#changed(path);
   }
 
-  // A directory of ours was made again, so the watch on the old one is worthless; its links are gone with it.
-  #appeared(path: string): void {
-    const below = [...this.#directories.keys()].filter((directory) => directory === path || directory.startsWith(`${path}/`));
-    this.#watcher?.unwatch(below);
-    this.#watcher?.add(below);
-    this.#options.touched(below.flatMap((directory) => this.#directories.get(directory) ?? []));
+  // A directory of ours was made or taken away, so the watches on what was there before are worthless; its links are gone with it.
+  #changed(path: string): void {
+    for (const directory of this.#directories.keys()) {
+      if (directory === path || directory.startsWith(`${path}/`)) this.#due.set(directory, true);
+    }
+    void this.#work();
   }
 
   #error(error: unknown): void {
-    if (isErrno(error, "ENOENT", "ENOTDIR")) return;
+    if (this.#closed || isErrno(error, "ENOENT", "ENOTDIR")) return;
     this.#options.lost(error instanceof Error ? error : new Error(String(error)));
   }
 }
 
+/** The parents of a directory come before it. */
+function shortest(directories: ReadonlyMap<string, boolean>): string | undefined {
+  const [first, ...others] = directories.keys();
+  return first === undefined ? undefined : others.reduce((best, other) => (other.length < best.length ? other : best), first);
+}
+
+const isDirectory = (path: string): Promise<boolean> =>
+  lstat(path).then(
+    (stat) => stat.isDirectory(),
+    () => false,
+  );
+
+/** The directories between the home and the targets, each with the targets in it. */
 function group(home: string, targets: readonly string[]): Map<string, string[]> {
   const directories = new Map<string, string[]>([[home, []]]);
   for (const target of targets) {

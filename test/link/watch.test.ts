@@ -32,6 +32,24 @@ test("watches are one per directory, however many links and other files there ar
   expect(Number(watches)).toBeLessThanOrEqual(4);
 });
 
+test("links are watched whose directories are made with them, as in a fresh home, or again later", async () => {
+  const names = [".first", ".config/a/rc", ".second", ".config/b/rc", ".config/c/rc", ".local/share/deep/er/file", ".local/state/x"];
+  const specs = names.map((name) => grounds.spec(name));
+  keeper = new KeeperProcess(grounds, specs);
+  await keeper.heard("ready");
+  for (const { target } of specs) replace(target, `new ${target}`);
+  for (const { target, source } of specs) {
+    await keeper.heard("link healed", target);
+    expect(readFileSync(source, "utf8")).toBe(`new ${target}`);
+  }
+  execFileSync("rm", ["-r", `${grounds.home}/.config`]);
+  for (const { target } of specs.slice(1, 2)) {
+    await until("the link being put back", 10_000, () => isLink(target));
+    replace(target, "newer");
+    await keeper.heard("link healed", target, 2);
+  }
+});
+
 test("a storm of replacements is healed at a bounded pace, and its end is stored", { timeout: 60_000 }, async () => {
   const spec = grounds.spec("stormy");
   keeper = new KeeperProcess(grounds, [spec]);
