@@ -1,6 +1,6 @@
 // Golden bytes and a whole session against a fake kernel: what is negotiated, what each kind of answer looks like, and that no bytes
 // whatever make the server crash, read outside of them, or stay silent where an answer is due.
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, linkSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -243,6 +243,19 @@ test("FORGET, BATCH_FORGET and INTERRUPT have no reply", () => {
     expect(kernel.reply()).toBeUndefined();
   }
   expect(kernel.session.fs.nodes.count).toBe(1);
+});
+
+test("times are written back in vain, without an error, to a file whose only known name is gone", () => {
+  linkSync(join(source, "file"), join(source, "other"));
+  const exclusive = new FakeKernel(source, { cache: "exclusive" });
+  exclusive.init();
+  const nodeid = exclusive.ask(request(1, 1n, fields("file"))).data.readBigUInt64LE(0);
+  expect(exclusive.ask(request(opcode("UNLINK"), 1n, fields("file"))).error).toBe(0);
+  const setattr = (valid: number): number => exclusive.ask(request(4, nodeid, fields(valid, 0, Buffer.alloc(80)))).error;
+  expect(setattr((1 << 5) | (1 << 10))).toBe(0); // FATTR_MTIME and FATTR_CTIME, and nothing else
+  expect(setattr(1 << 0)).toBe(ESTALE); // FATTR_MODE
+  expect(setattr(1 << 3)).toBe(ESTALE); // FATTR_SIZE
+  exclusive.close();
 });
 
 test("refused and unknown opcodes say so", () => {

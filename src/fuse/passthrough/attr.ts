@@ -12,8 +12,8 @@ import { putAttrOut, putStatfs, putStatx } from "../codec/reply.ts";
 import type { Passthrough } from "./passthrough.ts";
 
 const { EACCES, EPERM, ESTALE } = ERRNO;
-/** What fuse_flush_times sends. */
-const WRITTEN_BACK = abi.FATTR_MTIME | abi.FATTR_CTIME;
+/** What fuse_flush_times sends, with a handle if the file is open for writing. */
+const WRITTEN_BACK = abi.FATTR_MTIME | abi.FATTR_CTIME | abi.FATTR_FH;
 const CHANGES = abi.FATTR_MODE | abi.FATTR_UID | abi.FATTR_GID | abi.FATTR_SIZE | abi.FATTR_ATIME | abi.FATTR_MTIME;
 const NONE = 0xffffffff;
 
@@ -46,7 +46,7 @@ export function setattr(fs: Passthrough): number {
   const named = (valid & abi.FATTR_FH) === 0 ? 0 : mem.long(IN + fuse_setattr_in.fh);
   const fh = fs.handles.has(named) ? named : 0;
   const fd = target(fs, valid, fh);
-  if ((valid & ~WRITTEN_BACK) === 0 && (fd === -EACCES || (fd === -ESTALE && fs.nodes.isDetached(req.nodeid)))) return forgotten(fs);
+  if ((valid & ~WRITTEN_BACK) === 0 && (fd === -EACCES || (fd === -ESTALE && fs.nodes.has(req.nodeid)))) return unreachable(fs);
   if (fd < 0) return fd;
   let result = 0;
   if ((valid & abi.FATTR_MODE) !== 0) {
@@ -78,9 +78,9 @@ function target(fs: Passthrough, valid: number, fh: number): number {
 }
 
 // The kernel writes the times of a file back when it drops it from its cache. If the file was unlinked and closed meanwhile there is
-// nothing left to date, and below a directory that was closed to us it keeps the storage's own date of the write. An error would count
-// as lost data: syncfs(2) would report it.
-function forgotten(fs: Passthrough): number {
+// nothing left to date; if it lives on under a name nobody looked up, or below a directory that was closed to us, it keeps the storage's
+// own date of the write. An error would count as lost data: syncfs(2) would report it.
+function unreachable(fs: Passthrough): number {
   fs.mem.clear(OUT, fuse_attr_out.SIZE);
   return fuse_attr_out.SIZE;
 }

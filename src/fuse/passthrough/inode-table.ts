@@ -161,10 +161,6 @@ export class InodeTable {
     this.#set(n, DEVICE, this.#w(n, DEVICE) | FLAG_DETACHED);
   }
 
-  isDetached(n: number): boolean {
-    return this.has(n) && (this.#w(n, DEVICE) & FLAG_DETACHED) !== 0;
-  }
-
   #unindex(n: number): void {
     const bucket = this.#bucket(this.#w(n, DEVICE) & 0xffff, this.#w(n, INO_LO), this.#w(n, INO_HI));
     let at = this.#buckets[bucket] as number;
