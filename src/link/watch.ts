@@ -70,19 +70,9 @@ export class LinkWatch {
   }
 
   async #watch(directory: string): Promise<void> {
-    const { watch } = await import("chokidar");
-    const watcher = watch(directory, {
-      depth: 0,
-      followSymlinks: false,
-      ignoreInitial: true,
-      atomic: false,
-      // Files get no watches of their own: what happens to a name, its directory tells.
-      ignored: (path) => path !== directory,
-    });
-    this.#watchers.set(directory, watcher);
-    watcher.on("raw", (_event, name) => this.#raw(name, directory));
-    watcher.on("error", (error) => this.#error(error));
-    await new Promise<void>((resolve) => watcher.once("ready", resolve));
+    const { watchDirectory } = await import("./directory-watcher.ts");
+    const raw = (name: string | null): void => this.#raw(name, directory);
+    this.#watchers.set(directory, await watchDirectory(directory, raw, (error) => this.#error(error)));
   }
 
   #raw(name: string | null, directory: string): void {

@@ -1,8 +1,10 @@
 // The keeper's watching: no busy loop in a storm, and polling where inotify is exhausted.
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { lstatSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { until } from "../helpers/deadline.ts";
+import { startMount } from "../helpers/mounted.ts";
 import { KeeperProcess } from "./keeper-process.ts";
 import { makeGrounds, type Grounds } from "./place.ts";
 
@@ -47,6 +49,27 @@ test("links are watched whose directories are made with them, as in a fresh home
     await until("the link being put back", 10_000, () => isLink(target));
     replace(target, "newer");
     await keeper.heard("link healed", target, 2);
+  }
+});
+
+test("a mount beside a link is not looked at, and may hang", async () => {
+  const source = join(grounds.base, "below");
+  const mountpoint = join(grounds.home, "stuck");
+  for (const directory of [source, mountpoint]) mkdirSync(directory);
+  const stuck = await startMount({ engine: "bindfs", source });
+  execFileSync("mount", ["--bind", stuck.mountpoint, mountpoint]);
+  try {
+    stuck.signal("SIGSTOP");
+    const spec = grounds.spec("beside");
+    keeper = new KeeperProcess(grounds, [spec]);
+    await keeper.heard("ready");
+    replace(spec.target, "new");
+    await keeper.heard("link healed", spec.target);
+    await keeper.end();
+  } finally {
+    stuck.signal("SIGCONT");
+    execFileSync("umount", ["-i", "-l", mountpoint]);
+    await stuck.dispose();
   }
 });
 
