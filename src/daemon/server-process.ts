@@ -137,20 +137,20 @@ export class ServerProcess {
   }
 
   /**
-   * Goes on with a mount that a predecessor made and served; its descriptors are owned from here on. If it cannot, the mount is dead and
-   * this rejects with the reason.
+   * Goes on with a mount that a predecessor made and served; its descriptors are owned from here on. Rejects with the reason if it
+   * cannot: then the mount is dead, unless the server died, for its successor will try again.
    */
   async resume(mount: HandedMount): Promise<void> {
     const { mountpoint } = mount.spec;
     const held: Held = { ...mount };
     this.#held.set(mountpoint, held);
+    this.#events.serving(mount);
     try {
       await this.#send(held, true);
     } catch (error) {
-      this.#release(mountpoint);
+      if (error instanceof Refused) this.#release(mountpoint);
       throw error;
     }
-    this.#events.serving(mount);
   }
 
   async #send(held: Held, resume: boolean): Promise<void> {
