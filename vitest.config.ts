@@ -33,6 +33,7 @@ export default defineConfig({
       project("review"),
       project("doctor"),
       project("fault"),
+      project("security"),
       project("posix"),
       project("workload"),
       project("external"),

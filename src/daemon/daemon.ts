@@ -10,6 +10,7 @@ import { probeEngines } from "../engine/probe.ts";
 import { selectEngine } from "../engine/select.ts";
 import { EXIT, HmpersistError, type ExitCode } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { Lanes } from "../link/lanes.ts";
 import { makeDesired } from "../plan/desired.ts";
 import { makePlan } from "../plan/diff.ts";
 import { explainPlan } from "../plan/explain.ts";
@@ -22,6 +23,7 @@ import { VERSION } from "../version.ts";
 import { describeHolders } from "./busy.ts";
 import { listen } from "./control/server.ts";
 import type { ControlRequest } from "./control/protocol.ts";
+import { Directories } from "./directories.ts";
 import { Entries } from "./entries.ts";
 import { takeInstanceLock } from "./instance-lock.ts";
 import { Links } from "./links.ts";
@@ -63,6 +65,8 @@ export class Daemon {
   readonly #entries = new Entries();
   readonly #observer = new Observer();
   readonly #queue = new WorkQueue();
+  readonly #lanes = new Lanes();
+  readonly #directories = new Directories(this.#lanes);
   readonly #server: ServerProcess;
   readonly #mounts: Mounts;
   readonly #links: Links;
@@ -95,8 +99,9 @@ export class Daemon {
       died: (how, lost) => this.#serverDied(how, lost),
       lost: (mountpoint, reason) => this.#mountLost(mountpoint, reason),
     });
-    this.#mounts = new Mounts(this.#server, { trace: options.trace });
-    this.#links = new Links(this.#entries, options.log, locations(process.env).stateDir, (storage) => this.#observer.unmounted(storage));
+    this.#mounts = new Mounts(this.#server, { trace: options.trace, directories: this.#directories, home: () => this.#config?.home });
+    const unmounted = (storage: string): Obstacle | undefined => this.#observer.unmounted(storage);
+    this.#links = new Links(this.#entries, options.log, { stateDir: locations(process.env).stateDir, lanes: this.#lanes, unmounted });
   }
 
   /** Takes the instance lock, opens the control socket and brings the home up. Throws HmpersistError if a daemon runs already. */
@@ -144,6 +149,7 @@ export class Daemon {
       if (keepMounts) writeFileSync(this.#restartMark, "");
       else for (const target of this.#deepestFirst()) await this.#unmountAtStop(target);
       await this.#server.stop(keepMounts);
+      await this.#lanes.close();
       this.#control?.close();
     });
   }
@@ -220,6 +226,7 @@ export class Daemon {
       const failures = await carryOut(plan, {
         mounts: this.#mounts,
         links: this.#links,
+        directories: this.#directories,
         entries: this.#entries,
         engine: () => this.#selectEngine(),
         log: this.#log,

@@ -1,5 +1,6 @@
 // The link half of the daemon: has the link keeper place, take away and watch links, and tells the entries what came of it.
 import { createLinkKeeper, type LinkKeeper } from "../link/keeper.ts";
+import type { Lanes } from "../link/lanes.ts";
 import type { LinkState, LinkStatus } from "../link/types.ts";
 import type { Log } from "../log.ts";
 import type { Obstacle } from "../plan/obstacles.ts";
@@ -19,20 +20,24 @@ const STATES: Record<LinkState, EntryState> = {
   unplaced: "missing",
 };
 
+export interface LinkOptions {
+  readonly stateDir: string;
+  readonly lanes: Lanes;
+  /** Why nothing may be made in a storage now. */
+  readonly unmounted: (storage: string) => Obstacle | undefined;
+}
+
 export class Links {
   readonly #entries: Entries;
   readonly #log: Log;
-  readonly #stateDir: string;
-  readonly #unmounted: (storage: string) => Obstacle | undefined;
+  readonly #options: LinkOptions;
   #keeper: LinkKeeper | undefined;
   #home: string | undefined;
 
-  /** @param unmounted why nothing may be made in a storage now */
-  constructor(entries: Entries, log: Log, stateDir: string, unmounted: (storage: string) => Obstacle | undefined) {
-    this.#unmounted = unmounted;
+  constructor(entries: Entries, log: Log, options: LinkOptions) {
     this.#entries = entries;
     this.#log = log;
-    this.#stateDir = stateDir;
+    this.#options = options;
   }
 
   /** Follows the configuration to another home. One that cannot be opened is tried again; the plan says what is wrong with it. */
@@ -42,10 +47,9 @@ export class Links {
     try {
       this.#keeper = createLinkKeeper({
         home,
-        stateDir: this.#stateDir,
+        ...this.#options,
         log: (level, fields, message) => this.#log[level](fields, message),
         changed: () => this.refresh(),
-        unmounted: this.#unmounted,
       });
       this.#home = home;
     } catch (error) {

@@ -2,6 +2,7 @@
 // Looks go through one gate per filesystem root (home, each storage); while a look there has not come back, later ones are answered
 // ETIMEDOUT at once.
 import { lstat, opendir, readFile, readlink, realpath } from "node:fs/promises";
+import { isWithin } from "../config/place.ts";
 import type { Found } from "../plan/types.ts";
 
 const DEADLINE_MS = 1_500;
@@ -40,21 +41,31 @@ export class Gate {
   look(path: string, links: "follow" | "itself"): Promise<Found> {
     return this.run(() => lookAt(path, links), TIMED_OUT);
   }
+
+  /** What `path` leads to; a directory that lies outside of `root` is an error, EXDEV. */
+  lookWithin(root: string, path: string): Promise<Found> {
+    return this.run(() => lookAt(path, "follow", root), TIMED_OUT);
+  }
 }
 
-async function lookAt(path: string, links: "follow" | "itself"): Promise<Found> {
+async function lookAt(path: string, links: "follow" | "itself", root?: string): Promise<Found> {
   try {
     const stat = await lstat(path, { bigint: true });
     if (stat.isSymbolicLink()) {
       const text = await readlink(path);
       const real = links === "follow" ? await realpath(path).catch(missingTarget) : undefined;
-      return real === undefined ? { type: "link", text } : await lookAt(real, "itself");
+      if (real === undefined) return { type: "link", text };
+      const found = await lookAt(real, "itself");
+      const outside = root !== undefined && found.type === "directory" && !isWithin(real, await realpath(root));
+      return outside ? { type: "error", errno: "EXDEV" } : found;
     }
     if (stat.isFile()) return { type: "file", size: Number(stat.size) };
     if (stat.isDirectory()) return { ...(await lookInto(path)), id: idOf(stat) };
     return { type: "other" };
   } catch (error) {
-    const { code = "EIO" } = error as NodeJS.ErrnoException;
+    const { code = "EIO", syscall } = error as NodeJS.ErrnoException;
+    // Replaced by something else since it was a link.
+    if (code === "EINVAL" && syscall === "readlink") return lookAt(path, links, root);
     return code === "ENOENT" ? { type: "missing" } : { type: "error", errno: code };
   }
 }

@@ -58,7 +58,7 @@ export class Observer {
         storages.set(storage, found);
         if (found.type === "directory" && !unmounted.has(storage)) this.#storages.used(storage, table);
         // One after the other: a stuck storage then holds one thread, not one per entry.
-        for (const source of wanted.sources) if (isBelow(source, storage)) sources.set(source, await gate.look(source, "follow"));
+        for (const source of wanted.sources) if (isBelow(source, storage)) sources.set(source, await gate.lookWithin(storage, source));
       }),
     );
     return { storages, sources, unmounted };

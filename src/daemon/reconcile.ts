@@ -1,14 +1,13 @@
 // Carries out a plan: unmounts, links to take away, directories, mounts in waves, links to put in place. An action that fails is
 // recorded at its entry and keeps no other from being tried; what lies below a mount that failed is left alone, because it would be
 // hidden as soon as that mount succeeds.
-import { mkdir } from "node:fs/promises";
-import { isErrno } from "../sys/errno.ts";
 import type { EngineProbe } from "../engine/engine.ts";
 import { EXIT, HmpersistError, type ExitCode } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { isBelow } from "../config/place.ts";
 import type { Action, MountSpec, Plan } from "../plan/types.ts";
 import { describeHolders } from "./busy.ts";
+import type { Directories } from "./directories.ts";
 import type { Entries } from "./entries.ts";
 import type { Links } from "./links.ts";
 import { mayAllowOther, type Mounts } from "./mounts.ts";
@@ -17,6 +16,7 @@ import { inLanes, waves } from "./parallel.ts";
 export interface Tools {
   readonly mounts: Mounts;
   readonly links: Links;
+  readonly directories: Directories;
   readonly entries: Entries;
   readonly engine: () => Promise<EngineProbe>;
   readonly log: Log;
@@ -80,19 +80,11 @@ async function act(action: Exclude<Action, { type: "mount" | "link" }>, tools: T
     }
     case "mkdir-storage":
     case "mkdir-home":
-      return makeDirectory(action.path, action.mode);
+      return tools.directories.make(action.root, action.path, action.mode, tools.mounts.storageAbove(action.path));
     case "unlink":
       return tools.links.remove(action.target, action.text);
     case "adopt":
       return tools.links.adopt(action.spec);
-  }
-}
-
-async function makeDirectory(path: string, mode: number): Promise<void> {
-  try {
-    await mkdir(path, { mode });
-  } catch (error) {
-    if (!isErrno(error, "EEXIST")) throw error;
   }
 }
 

@@ -4,10 +4,9 @@
 import type { Engine, ServeSpec, ServeStats, ServedMount } from "../engine/engine.ts";
 import { isBelow } from "../config/place.ts";
 import { Connection, openDevices } from "./connection.ts";
-import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH } from "../sys/constants.ts";
-import { close, openat } from "../sys/file.ts";
-import { cstr } from "../sys/name.ts";
+import { close } from "../sys/file.ts";
 import { directoryId } from "../sys/stat.ts";
+import { openWithin } from "../sys/walk.ts";
 import { FuseNative } from "./binding.ts";
 import { Service } from "./service.ts";
 import { mountOptions } from "./options.ts";
@@ -50,7 +49,7 @@ class Mount implements ServedMount {
   constructor(native: FuseNative, spec: ServeSpec) {
     this.mountpoint = spec.mountpoint;
     // Not by its path, which may lead to another directory one day: an unmounted disk's bare mountpoint, for one.
-    const source = openat(AT_FDCWD, cstr(spec.source), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    const source = openWithin(spec.storage, spec.source);
     this.root = directoryId(source);
     this.#service = new Service(native, spec, `/proc/self/fd/${source}/.`);
     const options = mountOptions(spec);

@@ -1,15 +1,14 @@
 // The life of one served mount: INIT (or a predecessor's outcome), requests one by one, the end. A session belongs to one thread.
 import { readlinkSync } from "node:fs";
 import { geteuid } from "node:process";
-import { O_CLOEXEC, O_DIRECTORY, O_PATH } from "../sys/constants.ts";
 import { ERRNO, errnoName } from "../sys/errno.ts";
-import { openat, close } from "../sys/file.ts";
+import { close } from "../sys/file.ts";
 import { call } from "../sys/call.ts";
 import { hot } from "../sys/hot.ts";
 import { fdPath } from "../sys/fd-path.ts";
 import { readMountinfo } from "../sys/mountinfo.ts";
-import { cstr } from "../sys/name.ts";
 import { directoryId } from "../sys/stat.ts";
+import { openWithin } from "../sys/walk.ts";
 import type { ServeSpec } from "../engine/engine.ts";
 import { fuse_in_header } from "./abi/structs.ts";
 import { STATFS } from "./codec/reply.ts";
@@ -75,7 +74,7 @@ export class Session {
     this.#tables = new SharedTables(state);
     let rootFd = -1;
     try {
-      rootFd = openat(-100, cstr(spec.source), O_PATH | O_DIRECTORY | O_CLOEXEC);
+      rootFd = openWithin(spec.storage, spec.source);
       this.root = directoryId(rootFd);
       call("fstatfs", spec.source, hot.fstatfs, rootFd, mem.address + STATFS_AT);
       const type = mem.word(STATFS_AT + STATFS.f_type);

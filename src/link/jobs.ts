@@ -1,14 +1,16 @@
-// What a worker thread does for the keeper: plain synchronous calls.
+// What a worker thread does for the daemon: plain synchronous calls.
 import { adopt } from "../adopt/adopt.ts";
 import { HmpersistError } from "../errors.ts";
 import type { Found, LinkSpec, Spec } from "../plan/types.ts";
 import { placeLink, removeLink } from "./apply.ts";
 import { healLink, type HealOptions } from "./heal.ts";
 import { lookAt } from "./observe.ts";
+import { reach, type Reach, type ReachOutcome } from "./reach.ts";
 import type { AdoptOutcome, HealOutcome, LinkOutcome, LinkRecord, RemoveOutcome } from "./types.ts";
 
 export type Job =
   | { readonly type: "observe"; readonly paths: readonly string[] }
+  | Reach
   | { readonly type: "place"; readonly spec: LinkSpec; readonly home: string; readonly own: string | undefined }
   | { readonly type: "remove"; readonly target: string; readonly text: string; readonly home: string }
   | { readonly type: "adopt"; readonly spec: Spec; readonly home: string }
@@ -16,6 +18,8 @@ export type Job =
 
 export interface Results {
   readonly observe: ReadonlyMap<string, Found>;
+  readonly make: ReachOutcome;
+  readonly open: ReachOutcome;
   readonly place: LinkOutcome;
   readonly remove: RemoveOutcome;
   readonly heal: HealOutcome;
@@ -26,6 +30,9 @@ export async function runJob(job: Job): Promise<Results[keyof Results]> {
   switch (job.type) {
     case "observe":
       return new Map(job.paths.map((path) => [path, lookAt(path)]));
+    case "make":
+    case "open":
+      return reach(job);
     case "place":
       return placeLink(job.spec, job.home, job.own);
     case "remove":

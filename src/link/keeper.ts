@@ -3,7 +3,7 @@
 import type { Obstacle } from "../plan/obstacles.ts";
 import type { Found, LinkSpec, Spec } from "../plan/types.ts";
 import { KeptLink, type KeptLinkTools } from "./kept-link.ts";
-import { Lane } from "./lane.ts";
+import type { Lanes } from "./lanes.ts";
 import { LinkMemory } from "./memory.ts";
 import type { AdoptOutcome, LinkOutcome, LinkStatus, RemoveOutcome } from "./types.ts";
 import { LinkWatch } from "./watch.ts";
@@ -14,6 +14,8 @@ export interface KeeperOptions {
   readonly home: string;
   /** A private directory that may vanish with the home (the memory of a lost home is worthless). */
   readonly stateDir: string;
+  /** Whoever made them closes them, after the keeper. */
+  readonly lanes: Lanes;
   readonly log: KeeperLog;
   /** Called after the state of any link changed. */
   readonly changed?: () => void;
@@ -24,9 +26,9 @@ export interface KeeperOptions {
 export interface LinkKeeper {
   /**
    * What stands at each of `paths`, never following a link and never waiting for a stuck storage longer than the deadline ("error",
-   * ETIMEDOUT). `lane` groups what may be stuck together: a persistentStoragePath, or "" for the home.
+   * ETIMEDOUT). `root` says what may be stuck together: a persistentStoragePath, or the home.
    */
-  observe(lane: string, paths: readonly string[]): Promise<ReadonlyMap<string, Found>>;
+  observe(root: string, paths: readonly string[]): Promise<ReadonlyMap<string, Found>>;
   /** For `Observation.ownLinks`: the links of this home that an earlier run or this one made. */
   ownLinks(): ReadonlyMap<string, string>;
   /** Makes the parents and the link; what is in the way of a link that was ours is healed, else `onConflict` decides. Never rejects. */
@@ -44,7 +46,7 @@ export interface LinkKeeper {
   status(): readonly LinkStatus[];
   /** Looks which dangling links still dangle: the first write through one is seen by nobody. Answers within a deadline. */
   check(): Promise<void>;
-  /** Ends watching, waits a moment for a healing under way, ends the threads. */
+  /** Ends watching and waits a moment for a healing under way. */
   close(): Promise<void>;
 }
 
@@ -62,7 +64,6 @@ export const createLinkKeeper = (options: KeeperOptions): LinkKeeper => new Keep
 class Keeper implements LinkKeeper {
   readonly #options: KeeperOptions;
   readonly #memory: LinkMemory;
-  readonly #lanes = new Map<string, Lane>();
   readonly #links = new Map<string, KeptLink>();
   readonly #watch: LinkWatch;
   #sweep: NodeJS.Timeout | undefined;
@@ -79,9 +80,9 @@ class Keeper implements LinkKeeper {
     });
   }
 
-  async observe(lane: string, paths: readonly string[]): Promise<ReadonlyMap<string, Found>> {
+  async observe(root: string, paths: readonly string[]): Promise<ReadonlyMap<string, Found>> {
     const late = (): ReadonlyMap<string, Found> => new Map(paths.map((path) => [path, { type: "error", errno: "ETIMEDOUT" }]));
-    return paths.length === 0 ? new Map() : this.#lane(lane).run({ type: "observe", paths }, LOOK_MS).catch(late);
+    return paths.length === 0 ? new Map() : this.#options.lanes.of(root).run({ type: "observe", paths }, LOOK_MS).catch(late);
   }
 
   ownLinks(): ReadonlyMap<string, string> {
@@ -98,8 +99,9 @@ class Keeper implements LinkKeeper {
       if (state === "healing") return { result: "kept", known: record.known };
       if (state === "failed") return { result: "failed", errno: "EIO", reason, hint };
     }
-    const { home } = this.#options;
-    const outcome = await this.#lane(spec.storage)
+    const { home, lanes } = this.#options;
+    const outcome = await lanes
+      .of(spec.storage)
       .run({ type: "place", spec, home, own: record?.text }, PLACE_MS)
       .catch((error: unknown): LinkOutcome => failure(error));
     link.placed(outcome);
@@ -108,8 +110,9 @@ class Keeper implements LinkKeeper {
 
   // In a lane of its own, since copying may take long.
   async adopt(spec: Spec): Promise<AdoptOutcome> {
-    const { home } = this.#options;
-    return this.#lane(`adopting ${spec.storage}`)
+    const { home, lanes } = this.#options;
+    return lanes
+      .of(`adopting ${spec.storage}`)
       .run({ type: "adopt", spec, home })
       .catch((error: unknown): AdoptOutcome => ({ ...failure(error), result: "refused" }));
   }
@@ -118,8 +121,9 @@ class Keeper implements LinkKeeper {
     const link = this.#links.get(target);
     this.#links.delete(target);
     await link?.stop();
-    const { home } = this.#options;
-    const outcome = await this.#lane("")
+    const { home, lanes } = this.#options;
+    const outcome = await lanes
+      .of(home)
       .run({ type: "remove", target, text, home }, PLACE_MS)
       .catch((error: unknown) => failure(error));
     if (outcome.result !== "failed") this.#memory.forget(target);
@@ -165,7 +169,6 @@ class Keeper implements LinkKeeper {
     const stopped = Promise.all([...this.#links.values()].map((link) => link.stop())).then(() => this.#memory.saved());
     // A healing that is cut short is finished by the next run; a stuck storage must not keep the daemon from ending.
     await Promise.race([stopped, new Promise((resolve) => setTimeout(resolve, CLOSE_MS).unref())]);
-    await Promise.all([...this.#lanes.values()].map((lane) => lane.close()));
     clearTimeout(this.#sweep);
   }
 
@@ -173,7 +176,7 @@ class Keeper implements LinkKeeper {
   async #recognise(links: readonly KeptLink[]): Promise<void> {
     const unknown = links.filter((link) => this.#memory.get(link.spec.target)?.text !== link.spec.source);
     const found = await this.observe(
-      "",
+      this.#options.home,
       unknown.map((link) => link.spec.target),
     );
     for (const { spec } of unknown) {
@@ -197,7 +200,7 @@ class Keeper implements LinkKeeper {
 
   // Only links that do not stand as they should are looked at closely.
   async #sweepAll(): Promise<void> {
-    const found = await this.observe("", [...this.#links.keys()]);
+    const found = await this.observe(this.#options.home, [...this.#links.keys()]);
     for (const [target, at] of found) {
       const link = this.#links.get(target);
       if (at.type !== "error" && !(at.type === "link" && at.text === link?.spec.source)) link?.sign();
@@ -209,7 +212,7 @@ class Keeper implements LinkKeeper {
     const existing = this.#links.get(spec.target);
     if (existing !== undefined && JSON.stringify(existing.spec) === JSON.stringify(spec)) return existing;
     void existing?.stop();
-    const { home, log, changed = () => {}, unmounted = () => undefined } = this.#options;
+    const { home, lanes, log, changed = () => {}, unmounted = () => undefined } = this.#options;
     const tools: KeptLinkTools = {
       memory: this.#memory,
       log,
@@ -217,18 +220,12 @@ class Keeper implements LinkKeeper {
       heal: async (wanted, record, options) => {
         const bare = unmounted(wanted.storage);
         if (bare !== undefined) return { result: "failed", errno: "ENODEV", ...bare };
-        return this.#lane(wanted.storage).run({ type: "heal", spec: wanted, home, record, options }, HEAL_MS);
+        return lanes.of(wanted.storage).run({ type: "heal", spec: wanted, home, record, options }, HEAL_MS);
       },
     };
     const link = new KeptLink(spec, tools);
     this.#links.set(spec.target, link);
     return link;
-  }
-
-  #lane(name: string): Lane {
-    let lane = this.#lanes.get(name);
-    if (lane === undefined) this.#lanes.set(name, (lane = new Lane(name === "" ? this.#options.home : name)));
-    return lane;
   }
 }
 

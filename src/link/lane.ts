@@ -12,6 +12,7 @@ interface Waiting {
   readonly resolve: (result: never) => void;
   readonly reject: (error: Error) => void;
   readonly timer: NodeJS.Timeout | undefined;
+  readonly late: (result: never) => void;
 }
 
 export class Lane {
@@ -19,8 +20,8 @@ export class Lane {
   #worker: Worker | undefined;
   #next = 0;
   readonly #waiting = new Map<number, Waiting>();
-  /** Jobs given up on that have not come back. */
-  readonly #late = new Set<number>();
+  /** Jobs given up on that have not come back, and what is to be done with their results. */
+  readonly #late = new Map<number, (result: never) => void>();
   #idle: NodeJS.Timeout | undefined;
 
   constructor(name: string) {
@@ -31,15 +32,18 @@ export class Lane {
     return this.#late.size > 0;
   }
 
-  /** Runs one job; without a deadline it may take as long as it takes. Rejects with HMP_TIMEOUT when stuck. */
-  run<J extends Job>(job: J, deadlineMs?: number): Promise<Results[J["type"]]> {
+  /**
+   * Runs one job; without a deadline it may take as long as it takes. Rejects with HMP_TIMEOUT when stuck.
+   * @param late is given the result of a job that was given up on.
+   */
+  run<J extends Job>(job: J, deadlineMs?: number, late: (result: Results[J["type"]]) => void = () => {}): Promise<Results[J["type"]]> {
     if (this.stuck) return Promise.reject(this.#timeout());
     clearTimeout(this.#idle);
     const worker = (this.#worker ??= this.#start());
     const id = this.#next++;
     return new Promise((resolve, reject) => {
       const timer = deadlineMs === undefined ? undefined : setTimeout(() => this.#giveUp(id), deadlineMs);
-      this.#waiting.set(id, { resolve, reject, timer });
+      this.#waiting.set(id, { resolve, reject, timer, late });
       worker.ref();
       worker.postMessage({ id, job });
     });
@@ -65,7 +69,9 @@ export class Lane {
   }
 
   #done({ id, result, error }: { id: number; result?: unknown; error?: string }): void {
+    const late = this.#late.get(id);
     this.#late.delete(id);
+    if (error === undefined) late?.(result as never);
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
     clearTimeout(waiting?.timer);
@@ -79,7 +85,7 @@ export class Lane {
   #giveUp(id: number): void {
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
-    this.#late.add(id);
+    if (waiting !== undefined) this.#late.set(id, waiting.late);
     if (this.#waiting.size === 0) this.#worker?.unref();
     waiting?.reject(this.#timeout());
   }

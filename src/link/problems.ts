@@ -28,7 +28,7 @@ export function inTheWay(spec: LinkSpec, stat: Stat): Conflict {
   return conflict(`${spec.target} is ${isSymlink(stat) ? "a link" : "neither a file nor a directory"}`, spec, MOVE);
 }
 
-const HINTS: Record<string, string> = {
+export const HINTS: Record<string, string> = {
   ENOSPC: "make room in storage; it is tried again",
   EDQUOT: "make room in storage (quota); it is tried again",
   EROFS: "the filesystem is read-only; remount it writable",

@@ -9,7 +9,7 @@ export interface Known {
   readonly mtimeNs: string;
 }
 
-interface Problem {
+export interface Problem {
   /** One line: what is in the way, where. */
   readonly reason: string;
   /** One line: a way out. */

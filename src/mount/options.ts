@@ -3,6 +3,8 @@
 
 /** One mount as the kernel's mount table will show it. */
 export interface MountRequest {
+  /** The home; no link below it is followed on the way to the mountpoint. */
+  readonly root: string;
   /** Absolute path of the directory to mount on. */
   readonly mountpoint: string;
   /** Shown as the mount's source; tools recognise our mounts by it together with `subtype`. */

@@ -1,15 +1,25 @@
 // Runs fusermount3 as a child with a deadline: it is set-uid, it may hang on a stuck parent mount, and its one line on stderr is the
 // only explanation of a refusal there is.
 import { spawn, type StdioOptions } from "node:child_process";
+import { printable } from "../sys/text.ts";
 
 export interface Ran {
   /** Exit code; 124 when the deadline passed and it was killed, 127 when it could not be started. */
   readonly code: number;
-  /** What it said, without its program name and trailing newline. */
+  /** What it said, on one line and printable, without its program name. */
   readonly said: string;
 }
 
 const MAX_OUTPUT = 4096;
+const DEADLINE_MS = 10_000;
+
+const oneLine = (text: string): string =>
+  printable(
+    text
+      .trim()
+      .replace(/^fusermount3?: /, "")
+      .replaceAll(/\s*\n\s*/g, "; "),
+  );
 
 export function runFusermount(
   path: string,
@@ -20,23 +30,24 @@ export function runFusermount(
   return new Promise((resolve) => {
     const child = spawn(path, args, { stdio, env: { ...process.env, LC_ALL: "C", ...options.env } });
     let said = "";
-    let late = false;
+    // Not when it has ended, which something stuck in the kernel never does, nor when its stderr is closed, which a child of its keeps.
     const timer = setTimeout(() => {
-      late = true;
       child.kill("SIGKILL");
-    }, options.timeoutMs ?? 10_000);
+      child.stderr?.destroy();
+      child.unref();
+      resolve({ code: 124, said: "did not end in time" });
+    }, options.timeoutMs ?? DEADLINE_MS);
     child.stderr?.setEncoding("utf8");
     child.stderr?.on("data", (chunk: string) => {
-      if (said.length < MAX_OUTPUT) said += chunk.slice(0, MAX_OUTPUT);
+      said += chunk.slice(0, MAX_OUTPUT - said.length);
     });
     child.on("error", (error) => {
       clearTimeout(timer);
       resolve({ code: 127, said: error.message });
     });
-    child.on("close", (code) => {
+    child.on("close", (code, signal) => {
       clearTimeout(timer);
-      const text = said.trim().replace(/^fusermount3?: /, "");
-      resolve(late ? { code: 124, said: "did not end in time" } : { code: code ?? 1, said: text });
+      resolve({ code: code ?? 1, said: oneLine(said) || `ended with ${signal ?? `exit code ${code}`}` });
     });
   });
 }

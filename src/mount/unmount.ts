@@ -1,8 +1,11 @@
-// Takes mounts away. Nothing here follows a link at the mountpoint, and nothing blocks the caller's thread: a umount of a mount whose
-// server is stuck may wait for it.
+// Takes mounts away. Root goes there by a descriptor of the directory above, so that no link leads to somebody else's mount; fusermount3
+// unmounts nothing that is not the user's. Nothing blocks the caller's thread: a umount of a mount whose server is stuck may wait for it.
+import { posix } from "node:path";
 import { MNT_DETACH, UMOUNT_NOFOLLOW } from "../sys/constants.ts";
 import { callAsync } from "../sys/call.ts";
 import { isErrno } from "../sys/errno.ts";
+import { fdPath } from "../sys/fd-path.ts";
+import { close } from "../sys/file.ts";
 import { libc } from "../sys/libc.ts";
 import { readMountinfo } from "../sys/mountinfo.ts";
 import { cstr } from "../sys/name.ts";
@@ -11,14 +14,23 @@ import { runFusermount } from "./run.ts";
 
 export type UnmountResult = "unmounted" | "busy" | { readonly failed: string };
 
+/** Opens a directory without following links below what the caller trusts; the descriptor is given away. */
+export type OpenDirectory = (path: string) => Promise<number>;
+
 /** Unmounts the topmost mount on `target`. `lazy` detaches it now and lets open files end it (MNT_DETACH). */
-export async function unmount(target: string, lazy: boolean): Promise<UnmountResult> {
-  return process.geteuid?.() === 0 ? unmountDirectly(target, lazy) : unmountThroughHelper(target, lazy);
+export async function unmount(target: string, lazy: boolean, open: OpenDirectory): Promise<UnmountResult> {
+  return process.geteuid?.() === 0 ? unmountDirectly(target, lazy, open) : unmountThroughHelper(target, lazy);
 }
 
-async function unmountDirectly(target: string, lazy: boolean): Promise<UnmountResult> {
+async function unmountDirectly(target: string, lazy: boolean, open: OpenDirectory): Promise<UnmountResult> {
   try {
-    await callAsync("umount2", target, libc.umount2, cstr(target), UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0));
+    const above = await open(posix.dirname(target));
+    try {
+      const name = cstr(`${fdPath(above)}/${posix.basename(target)}`);
+      await callAsync("umount2", target, libc.umount2, name, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0));
+    } finally {
+      close(above);
+    }
     return "unmounted";
   } catch (error) {
     if (isErrno(error, "EBUSY")) return "busy";

@@ -150,8 +150,8 @@ class Planner {
     for (const path of chain(outer.target, spec.target)) {
       const found = this.#world.sources.get(behind(outer, path)) ?? MISSING;
       if (found.type !== "missing") continue;
-      if (through) this.#home.want(path, spec.parentMode, false);
-      else this.#storage.want(behind(outer, path), spec.parentMode, false);
+      if (through) this.#home.want(this.#desired.home, path, spec.parentMode, false);
+      else this.#storage.want(outer.storage, behind(outer, path), spec.parentMode, false);
     }
   }
 
@@ -179,7 +179,7 @@ class Planner {
     if (inTheWay !== undefined) return inTheWay;
     this.#wantSource(spec);
     for (const path of chain(this.#desired.home, target).slice(0, -1))
-      if (this.#standing(path).type === "missing") this.#home.want(path, spec.parentMode, false);
+      if (this.#standing(path).type === "missing") this.#home.want(this.#desired.home, path, spec.parentMode, false);
     const ours = this.#world.ownLinks.get(target);
     const plain = replaceable(found) || (found.type === "link" && found.text === ours) || (found.type === "file" && ours === spec.source);
     if (!plain && spec.onConflict === "adopt") this.#adopts.push({ type: "adopt", spec, found });
@@ -257,12 +257,13 @@ class Planner {
     for (const directory of file ? path.slice(0, -1) : path) {
       if ((this.#world.sources.get(directory) ?? MISSING).type !== "missing") continue;
       const own = directory === spec.source;
-      this.#storage.want(directory, own ? spec.mode : spec.parentMode, own);
+      this.#storage.want(spec.storage, directory, own ? spec.mode : spec.parentMode, own);
     }
   }
 
   #wantHome(target: string, mode: number): void {
-    for (const path of chain(this.#desired.home, target)) if (this.#standing(path).type === "missing") this.#home.want(path, mode, false);
+    for (const path of chain(this.#desired.home, target))
+      if (this.#standing(path).type === "missing") this.#home.want(this.#desired.home, path, mode, false);
   }
 }
 

@@ -109,6 +109,7 @@ const unreadable = (path: string, errno: string): Obstacle =>
   obstacle(`${path} cannot be looked at: ${errno}`, HINTS[errno] ?? "see `hmpersist doctor`");
 
 const HINTS: Record<string, string> = {
+  EXDEV: "a link there leads out of the storage: list what it leads to as a storage of its own",
   EACCES: "make it and the directories above it readable for this user",
   ELOOP: "break the loop of symbolic links",
   EIO: "look at the disk: the kernel's log says more",

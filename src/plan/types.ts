@@ -121,9 +121,9 @@ export type Action =
   | { readonly type: "unmount"; readonly target: string; readonly source: string; readonly why: UnmountReason }
   /** Removes a link of ours, if its text is still `text`. */
   | { readonly type: "unlink"; readonly target: string; readonly text: string }
-  /** Makes one directory whose parent exists by then; there already is no failure. */
-  | { readonly type: "mkdir-storage"; readonly path: string; readonly mode: number }
-  | { readonly type: "mkdir-home"; readonly path: string; readonly mode: number }
+  /** Makes one directory below `root` whose parent exists by then; there already is no failure. */
+  | { readonly type: "mkdir-storage"; readonly root: string; readonly path: string; readonly mode: number }
+  | { readonly type: "mkdir-home"; readonly root: string; readonly path: string; readonly mode: number }
   /** Moves what stands at the target into storage; the target is free afterwards, and its mount or link is an action further on. */
   | { readonly type: "adopt"; readonly spec: Spec; readonly found: Found }
   | { readonly type: "mount"; readonly spec: MountSpec }

@@ -1,13 +1,15 @@
 // Walks from the home or a storage down to a directory, one component at a time, each opened by O_NOFOLLOW from the one above: however
 // names change meanwhile, no walk leaves the root it began in. The root itself may be reached through links (/home -> /var/home).
+// (openat2(2) would do it in one call; it needs Linux 5.6, and a walk says which component is in the way.)
+import { realpathSync } from "node:fs";
 import { posix } from "node:path";
-import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDONLY } from "./constants.ts";
+import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDONLY, S_ISGID } from "./constants.ts";
 import { mkdirat, readlinkat } from "./dir.ts";
 import { ERRNO, isErrno, SysError } from "./errno.ts";
 import { chmodFd } from "./fd-path.ts";
 import { close, fsync, openat } from "./file.ts";
 import { cstr, type CName } from "./name.ts";
-import { statAt, type Stat } from "./stat.ts";
+import { statAt, statFd, type Stat } from "./stat.ts";
 
 /** A directory that is a link or no directory stands where a parent is needed. */
 export class ParentError extends Error {
@@ -36,15 +38,32 @@ export function openDirectory(root: string, path: string, options: WalkOptions =
   let at = root;
   let dir = openat(AT_FDCWD, cstr(root), O_PATH | O_DIRECTORY | O_CLOEXEC);
   for (const part of relative === "" ? [] : relative.split("/")) {
-    at = `${at}/${part}`;
+    at = posix.join(at, part);
     const above = dir;
     try {
-      dir = step(above, cstr(part), at, options);
+      dir = stepInto(above, cstr(part), at, options);
     } finally {
       close(above);
     }
   }
   return dir;
+}
+
+/** Likewise, but a link on the way is followed if it leads to something below `root`. */
+export function openWithin(root: string, path: string): number {
+  const [realRoot, real] = [realPath(root), realPath(path)];
+  if (real !== realRoot && !real.startsWith(`${realRoot}/`)) throw new ParentError(`${path} leads out of ${root} (to ${real})`);
+  // Nothing may have changed since: from here on links are none of it.
+  return openDirectory(realRoot, real);
+}
+
+// Not node's own, which takes a link that is replaced meanwhile for an error.
+function realPath(path: string): string {
+  try {
+    return realpathSync.native(path);
+  } catch (error) {
+    throw new SysError("realpath", -((error as NodeJS.ErrnoException).errno ?? -ERRNO.EIO), path);
+  }
 }
 
 /** Opens the directory that holds `path`, for work on that one name. */
@@ -57,7 +76,8 @@ export const statPlace = (place: Place): Stat | undefined => statAt(place.dir, p
 
 const OPEN = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
-function step(dir: number, name: CName, path: string, options: WalkOptions): number {
+/** One step of a walk: opens the directory `name`. `path` is for messages. */
+export function stepInto(dir: number, name: CName, path: string, options: WalkOptions): number {
   try {
     return openat(dir, name, OPEN);
   } catch (error) {
@@ -82,7 +102,8 @@ function make(dir: number, name: CName, path: string, mode: number, durable: boo
     if (isErrno(error, "ENOTDIR", "ELOOP")) throw new ParentError(inTheWay(dir, name, path), { cause: error });
     throw error;
   }
-  if (made) chmodFd(fd, mode);
+  // The umask took bits away; a set-gid bit that came from the directory above is to stay.
+  if (made) chmodFd(fd, mode | (statFd(fd).mode & S_ISGID));
   if (made && durable) syncDirectory(dir);
   return fd;
 }

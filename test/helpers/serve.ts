@@ -1,11 +1,13 @@
 // A process that mounts one directory and serves it with the engine it is told, as the server process of the program would: by mount(2)
 // as root, through fusermount3 otherwise. Argument: ServeOrder as JSON. Says READY when the mount is served, and ends with the mount.
 import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
 import { argv, exit, stdout } from "node:process";
 import type { CacheMode } from "../../src/config/config.ts";
 import type { Engine, EngineName } from "../../src/engine/engine.ts";
 import { createMounter } from "../../src/mount/mount.ts";
 import { raiseNofile } from "../../src/sys/rlimit.ts";
+import { openDirectory } from "../../src/sys/walk.ts";
 
 export interface ServeOrder {
   readonly engine: EngineName;
@@ -28,11 +30,11 @@ async function createEngine(name: EngineName): Promise<Engine> {
 async function main({ engine: name, cache, allowOther, trace, mounts }: ServeOrder): Promise<void> {
   raiseNofile();
   const engine = await createEngine(name);
-  const mounter = name === "kernel" ? createMounter() : undefined;
+  const mounter = name === "kernel" ? createMounter(async (path) => openDirectory(dirname(path), path)) : undefined;
   const ends: Promise<string | undefined>[] = [];
   for (const { source, mountpoint } of mounts) {
     mkdirSync(mountpoint, { recursive: true });
-    const device = await mounter?.({ mountpoint, fsname: source, allowOther, hints: [] });
+    const device = await mounter?.({ root: dirname(mountpoint), mountpoint, fsname: source, allowOther, hints: [] });
     const served = await engine.serve({ mountpoint, source, storage: source, cache, allowOther, trace }, device);
     ends.push(served.ended);
   }

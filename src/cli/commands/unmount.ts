@@ -12,6 +12,7 @@ import { findHolders } from "../../mount/holders.ts";
 import { unmount as unmountOne } from "../../mount/unmount.ts";
 import { readMountinfo } from "../../sys/mountinfo.ts";
 import { printable } from "../../sys/text.ts";
+import { openDirectory } from "../../sys/walk.ts";
 
 export interface UnmountOptions {
   readonly json?: true;
@@ -67,7 +68,8 @@ async function leftovers(targets: readonly string[], lazy: boolean): Promise<Res
   const unmounted: string[] = [];
   const busy: Record<string, string> = {};
   for (const target of wanted.sort((a, b) => b.length - a.length)) {
-    const result = await unmountOne(target, lazy);
+    // The kernel's name for a mountpoint has no links.
+    const result = await unmountOne(target, lazy, async (path) => openDirectory("/", path));
     if (result === "unmounted") unmounted.push(target);
     else busy[target] = result === "busy" ? describeHolders(findHolders(target)) : result.failed;
   }
