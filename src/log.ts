@@ -18,6 +18,8 @@ function humanLine(json: string): string {
 
 export function createLog(level = "info", human = process.stderr.isTTY): Log {
   const write = human ? (line: string) => process.stderr.write(humanLine(line)) : (line: string) => process.stderr.write(line);
+  // A log that cannot be written, for want of room or of a reader, loses lines and ends nobody.
+  process.stderr.on("error", () => {});
   // systemd reads the priority of a line from a "<N>" prefix only with SyslogLevelPrefix; the level field serves journalctl -o json.
   return pino({ level, base: null }, { write });
 }

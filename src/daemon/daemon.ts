@@ -1,6 +1,7 @@
 // The daemon: keeps a home as its configuration wants it. It decides, mounts and links; the server process serves. Nothing here waits
 // for a mount of ours or for a storage longer than a deadline, so `status` always answers.
 import { rmSync, writeFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Server } from "node:net";
 import { locations } from "../config/locations.ts";
 import type { Config } from "../config/config.ts";
@@ -19,6 +20,7 @@ import { staleness } from "../plan/stale.ts";
 import type { Desired, MountSpec, Plan, Refusal } from "../plan/types.ts";
 import { monotonicMs } from "../sys/clock.ts";
 import { readMountinfo } from "../sys/mountinfo.ts";
+import { isStopped } from "../sys/process-state.ts";
 import { VERSION } from "../version.ts";
 import { describeHolders } from "./busy.ts";
 import { listen } from "./control/server.ts";
@@ -56,6 +58,8 @@ export interface Outcome {
 
 /** Give up on a polite unmount of one mount after this long and detach it. */
 const STOP_DEADLINE_MS = 5_000;
+/** A report waits so long for looks at storages. */
+const LOOK_MS = 1_000;
 /** Of planning and carrying out: to detach, to mount, and to mount what lies inside. */
 const MAX_ROUNDS = 3;
 
@@ -91,7 +95,7 @@ export class Daemon {
     this.#options = options;
     this.#log = options.log;
     this.#notifier = createNotifier(process.env);
-    this.#fdStore = new FdStore(this.#notifier, locations(process.env).mountList);
+    this.#fdStore = new FdStore(this.#notifier, locations(process.env).mountList, options.log);
     this.#server = new ServerProcess(options.log, this.#handoverPath, {
       serving: (mount) => this.#fdStore.put(mount),
       released: (mountpoint) => this.#fdStore.drop(mountpoint),
@@ -146,12 +150,21 @@ export class Daemon {
       await this.#links.close();
       // The mounts stay in the kernel and their descriptors in the manager's store; requests wait for the next daemon's server.
       const keepMounts = this.#options.managed && (await isRestart());
-      if (keepMounts) writeFileSync(this.#restartMark, "");
+      if (keepMounts) this.#markRestart();
       else for (const target of this.#deepestFirst()) await this.#unmountAtStop(target);
       await this.#server.stop(keepMounts);
       await this.#lanes.close();
       this.#control?.close();
     });
+  }
+
+  // Without the mark (no room for it) whoever cleans up after this service takes the mounts for leftovers.
+  #markRestart(): void {
+    try {
+      writeFileSync(this.#restartMark, "");
+    } catch (error) {
+      this.#log.warn({ error: String(error) }, "the restart could not be marked");
+    }
   }
 
   async #unmountAtStop(target: string): Promise<void> {
@@ -367,12 +380,15 @@ export class Daemon {
   }
 
   async #report(): Promise<StatusReport> {
-    const [stats] = await Promise.all([this.#server.stats(), this.#links.check(), this.#checkStorages()]);
+    // A look that comes late brings the entries up to date for the next report.
+    const looks = Promise.all([this.#links.check(), this.#checkStorages()]);
+    const [stats] = await Promise.all([this.#server.stats(), Promise.race([looks, sleep(LOOK_MS)])]);
     const entries = this.#entries.report(stats, (target) => this.#server.engineOf(target));
     const { pid, restarts, deaths, lastDeath, mountpoints } = this.#server;
     const waiting = pid === undefined && mountpoints.length > 0;
     const between = waiting ? [`the server died (${lastDeath ?? "replaced"}); the next one takes over in a moment`] : [];
     const stuck = this.#observer.stuck().map((root) => `${root} does not answer`);
+    if (pid !== undefined && isStopped(pid)) stuck.push(`the server was stopped, and every mount waits for it; kill -CONT ${pid}`);
     return {
       version: VERSION,
       daemon: { pid: process.pid, since: Math.round(Date.now() - (monotonicMs() - this.#startedMs)), state: this.#state() },

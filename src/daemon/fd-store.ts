@@ -5,6 +5,7 @@ import { readlinkSync } from "node:fs";
 import { close } from "../sys/file.ts";
 import { readMountinfo } from "../sys/mountinfo.ts";
 import type { HandedMount } from "../engine/handover.ts";
+import type { Log } from "../log.ts";
 import { readMountList, writeMountList, type ListedMount } from "./mount-list.ts";
 import type { Notifier } from "./sd-notify.ts";
 
@@ -12,8 +13,10 @@ export class FdStore {
   readonly #notifier: Notifier;
   readonly #listPath: string;
   readonly #listed = new Map<string, ListedMount>();
+  readonly #log: Log;
 
-  constructor(notifier: Notifier, listPath: string) {
+  constructor(notifier: Notifier, listPath: string, log: Log) {
+    this.#log = log;
     this.#notifier = notifier;
     this.#listPath = listPath;
   }
@@ -54,8 +57,13 @@ export class FdStore {
     return found;
   }
 
+  // The mounts go on without the list; it is written anew with the next change.
   #save(): void {
-    writeMountList(this.#listPath, Object.fromEntries(this.#listed));
+    try {
+      writeMountList(this.#listPath, Object.fromEntries(this.#listed));
+    } catch (error) {
+      this.#log.warn({ file: this.#listPath, error: String(error) }, "mounts not listed");
+    }
   }
 }
 

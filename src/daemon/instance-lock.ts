@@ -4,8 +4,8 @@ import { dirname } from "node:path";
 import { AT_FDCWD, O_CLOEXEC, O_CREAT, O_NOFOLLOW, O_RDWR } from "../sys/constants.ts";
 import { raw } from "../sys/call.ts";
 import { monotonicMs } from "../sys/clock.ts";
-import { errnoName } from "../sys/errno.ts";
-import { close, ftruncate, openat, pread, pwriteAll } from "../sys/file.ts";
+import { errnoName, SysError } from "../sys/errno.ts";
+import { close, ftruncate, openat, pread } from "../sys/file.ts";
 import { libc } from "../sys/libc.ts";
 import { cstr } from "../sys/name.ts";
 import { HmpersistError } from "../errors.ts";
@@ -37,11 +37,10 @@ export function makePrivateDirectory(path: string): void {
  */
 export function takeInstanceLock(path: string): void {
   makePrivateDirectory(dirname(path));
-  const fd = openat(AT_FDCWD, cstr(path), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600);
+  const fd = openLock(path);
   const result = raw(libc.flock, fd, LOCK_EX | LOCK_NB);
   if (result < 0) {
-    const buffer = Buffer.alloc(16);
-    const pid = buffer.toString("latin1", 0, pread(fd, buffer, 16, 0)).trim();
+    const pid = holderIn(fd) ?? "unknown";
     close(fd);
     if (errnoName(-result) !== "EAGAIN") throw new HmpersistError("HMP_ENVIRONMENT", `cannot lock ${path}: ${errnoName(-result)}`);
     throw new HmpersistError(
@@ -51,7 +50,40 @@ export function takeInstanceLock(path: string): void {
     );
   }
   ftruncate(fd, 0);
-  pwriteAll(fd, Buffer.from(`${process.pid}\n`), 0);
+  const pid = Buffer.from(`${process.pid}\n`);
+  // Without room for it the lock is as good; only its holder has no name.
+  raw(libc.pwrite, fd, pid, pid.length, 0);
+}
+
+function openLock(path: string): number {
+  try {
+    return openat(AT_FDCWD, cstr(path), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600);
+  } catch (error) {
+    if (!(error instanceof SysError)) throw error;
+    throw new HmpersistError("HMP_ENVIRONMENT", `cannot make ${path}: ${error.code}`, HINTS[error.code], { cause: error });
+  }
+}
+
+const HINTS: Record<string, string> = {
+  ENOSPC: "make room on the file system of the runtime directory",
+  EDQUOT: "make room on the file system of the runtime directory (quota)",
+};
+
+function holderIn(fd: number): number | undefined {
+  const buffer = Buffer.alloc(16);
+  const pid = Number(buffer.toString("latin1", 0, pread(fd, buffer, 16, 0)).trim());
+  return pid > 0 ? pid : undefined;
+}
+
+/** The daemon that holds the lock at `path`, as far as it could leave its name there. */
+export function lockHolder(path: string): number | undefined {
+  const fd = raw(libc.openat, AT_FDCWD, cstr(path), O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
+  if (fd < 0) return undefined;
+  try {
+    return raw(libc.flock, fd, LOCK_EX | LOCK_NB) < 0 ? holderIn(fd) : undefined;
+  } finally {
+    close(fd);
+  }
 }
 
 /** Waits until no daemon holds the lock, at most `ms`: then the next one can be started. */

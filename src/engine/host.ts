@@ -109,6 +109,8 @@ function handle(message: ToServer): void {
 }
 
 raiseNofile();
+// A log without room or reader must not end the mounts.
+process.stderr.on("error", () => {});
 process.on("message", handle);
 // The daemon ends the server, not the terminal or the service manager.
 process.on("SIGINT", () => {});

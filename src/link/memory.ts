@@ -9,6 +9,8 @@ import { btimeFd, statFd } from "../sys/stat.ts";
 import type { LinkRecord } from "./types.ts";
 
 const VERSION = 1;
+/** Where there is no room for the file now there may be later. */
+const RETRY_MS = 5_000;
 
 export class LinkMemory {
   readonly #file: string;
@@ -18,6 +20,9 @@ export class LinkMemory {
   readonly #failed: (error: unknown) => void;
   #dirty = false;
   #saving: Promise<void> | undefined;
+  /** Says once that there is no saving, and tries on. */
+  #failing = false;
+  #retry: NodeJS.Timeout | undefined;
 
   constructor(stateDir: string, home: string, failed: (error: unknown) => void) {
     this.#failed = failed;
@@ -69,8 +74,13 @@ export class LinkMemory {
         await writeFile(temporary, JSON.stringify({ version: VERSION, links: Object.fromEntries(this.#links) }), { mode: 0o600 });
         await rename(temporary, this.#file);
       }
+      this.#failing = false;
     } catch (error) {
-      this.#failed(error);
+      this.#dirty = true;
+      if (!this.#failing) this.#failed(error);
+      this.#failing = true;
+      clearTimeout(this.#retry);
+      this.#retry = setTimeout(() => this.#save(), RETRY_MS).unref();
     }
   }
 }

@@ -29,8 +29,8 @@ export function inTheWay(spec: LinkSpec, stat: Stat): Conflict {
 }
 
 export const HINTS: Record<string, string> = {
-  ENOSPC: "make room in storage; it is tried again",
-  EDQUOT: "make room in storage (quota); it is tried again",
+  ENOSPC: "make room in storage, or in the home; it is tried again",
+  EDQUOT: "make room in storage, or in the home (quota); it is tried again",
   EROFS: "the filesystem is read-only; remount it writable",
   EACCES: "check the permissions of both directories",
   EPERM: "check for an immutable attribute (lsattr) and the owner",

@@ -17,12 +17,16 @@ export const WAYS: readonly (Way & { readonly name: string })[] = [
   { name: "fuse-native", engine: "fuse-native", cache: "shared" },
 ];
 
-/** Mounts `storage`'s directory "data" with a daemon in the background, and links `files`; the mountpoint. */
-export async function mountData(sandbox: Sandbox, storage: string, { engine, cache }: Way, files: readonly string[] = []): Promise<string> {
-  const persistence = { [storage]: { directories: [{ directory: "data", cache }], files } };
+/** Mounts with a daemon in the background. */
+export async function mountAll(sandbox: Sandbox, engine: EngineName, persistence: Readonly<Record<string, object>>): Promise<void> {
   sandbox.writeConfig({ home: sandbox.home, engine, persistence });
   const ran = await sandbox.run(["mount", "--config", sandbox.configFile]);
   expect(ran, ran.stdout + ran.stderr + sandbox.log()).toMatchObject({ code: 0 });
+}
+
+/** Mounts `storage`'s directory "data", and links `files`; the mountpoint. */
+export async function mountData(sandbox: Sandbox, storage: string, { engine, cache }: Way, files: readonly string[] = []): Promise<string> {
+  await mountAll(sandbox, engine, { [storage]: { directories: [{ directory: "data", cache }], files } });
   return join(sandbox.home, "data");
 }
 
