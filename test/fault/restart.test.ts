@@ -1,24 +1,14 @@
 // `apply --restart-server`, the upgrade's path, under a program that makes thousands of files: a git clone.
-import { execFileSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { makeRepository } from "../helpers/repository.ts";
 import { withSandbox } from "../helpers/sandbox.ts";
 
 const FILES = 2_000;
 
 test("a git clone goes on while the server is restarted again and again", { timeout: 120_000 }, () =>
   withSandbox("restart", {}, async (sandbox) => {
-    const origin = join(sandbox.base, "origin");
-    for (let i = 0; i < FILES; i += 1) {
-      const folder = join(origin, `folder${i % 50}`);
-      mkdirSync(folder, { recursive: true });
-      writeFileSync(join(folder, `file${i}`), `content ${i}\n`.repeat(20));
-    }
-    const git = (...args: string[]): void => void execFileSync("git", ["-C", origin, "-c", "user.name=t", "-c", "user.email=t@t", ...args]);
-    git("init", "-q");
-    git("add", "-A");
-    git("commit", "-qm", "files");
+    const origin = makeRepository(join(sandbox.base, "origin"), FILES);
     const persistence = { [sandbox.storage]: { directories: ["data"] } };
     sandbox.writeConfig({ home: sandbox.home, engine: "kernel", persistence });
     expect(await sandbox.run(["mount", "--config", sandbox.configFile]), sandbox.log()).toMatchObject({ code: 0 });

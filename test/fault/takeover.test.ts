@@ -1,10 +1,11 @@
 // A server may die, a daemon may die: whoever has a file open, a database, or a working directory inside a mount sees nothing of it.
+import { execFileSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ChildProcess } from "node:child_process";
 import { expect, test } from "vitest";
 import { deadline, kernelStacks, until } from "../helpers/deadline.ts";
+import { makeRepository } from "../helpers/repository.ts";
 import { withSandbox, type Sandbox } from "../helpers/sandbox.ts";
 
 const KILLS = Number(process.env["HMPERSIST_KILLS"] ?? 10);
@@ -101,30 +102,55 @@ while True:
     time.sleep(0.002)
 `;
 
+// Clones, checks what it got and removes it, until it is told to stop, which it does between two clones.
+const CLONER = `
+import os, signal, subprocess, sys
+origin, n, stop = sys.argv[1], 0, []
+signal.signal(signal.SIGTERM, lambda *_: stop.append(1))
+git = lambda *args: subprocess.run(["git", *args], check=True, capture_output=True, text=True, start_new_session=True).stdout
+while not stop:
+    try:
+        git("clone", "-q", "--no-local", "file://" + origin, "clone")
+        git("-C", "clone", "fsck", "--full", "--strict")
+        if git("-C", "clone", "status", "--porcelain") != "": raise Exception("the clone is not what was committed")
+        subprocess.run(["rm", "-r", "clone"], check=True, capture_output=True, text=True)
+    except Exception as e:
+        print("error", repr(e), getattr(e, "stderr", ""), flush=True); sys.exit(1)
+    n += 1
+    print(n, flush=True)
+`;
+
 test.each([
   { cache: "shared", as: "root" },
   { cache: "exclusive", as: "root" },
   { cache: "exclusive", as: "user" },
-] as const)(`$cache, as $as: ${KILLS} kills of the server go unseen by programs at work`, { timeout: 300_000 }, ({ cache, as }) =>
+] as const)(`$cache, as $as: ${KILLS} kills of the server go unseen by programs at work`, { timeout: 600_000 }, ({ cache, as }) =>
   withSandbox("kills", { as }, async (sandbox) => {
+    const origin = makeRepository(join(sandbox.base, "origin"), 300);
+    execFileSync("chown", ["-R", String(sandbox.uid), origin]);
     const mountpoint = await mountOne(sandbox, cache);
     const start = (program: string): ChildProcess =>
-      sandbox.spawn("sh", ["-c", 'cd "$1" && exec python3 -c "$2"', "sh", mountpoint, program]);
-    const children = [APPENDER, DATABASE, STANDING_INSIDE, READ_ONLY].map(start);
+      sandbox.spawn("sh", ["-c", 'cd "$1" && exec python3 -c "$2" "$3"', "sh", mountpoint, program, origin]);
+    const children = [APPENDER, DATABASE, STANDING_INSIDE, READ_ONLY, CLONER].map(start);
     const outputs = children.map(lines);
-    for (const output of outputs) await output.next();
+    const steady = outputs.slice(0, -1); // a clone lasts longer than a server
+    for (const output of steady) await output.next();
     for (let kill = 0; kill < KILLS; kill += 1) {
       await killServer(sandbox);
-      for (const output of outputs) await output.next();
+      for (const output of steady) await output.next();
     }
+    expect((await sandbox.status()).server).toMatchObject({ deaths: KILLS, lastDeath: "SIGKILL" });
     for (const child of children) child.kill("SIGTERM");
-    await Promise.all(children.map(async (child) => child.exitCode ?? child.signalCode ?? (await once(child, "exit"))));
+    const ends = children.map(async (child) => child.exitCode ?? child.signalCode ?? (await once(child, "exit")));
+    const stacks = (): string => children.map((child) => kernelStacks(child.pid ?? 0)).join("\n");
+    await deadline("the end of the programs", 60_000, Promise.all(ends), stacks);
     for (const output of outputs) expect(output.all.filter((line) => line.startsWith("error"))).toEqual([]);
+    expect(outputs.at(-1)?.all).not.toEqual([]);
     const acknowledged = Number(outputs[0]?.all.filter((line) => /^\d+$/.test(line)).at(-1));
     expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0 });
     const written = readFileSync(join(sandbox.storage, "data/log"), "latin1").trim().split("\n").map(Number);
     expect(written.length).toBeGreaterThanOrEqual(acknowledged);
-    expect(written.slice(0, acknowledged)).toEqual(Array.from({ length: acknowledged }, (_, index) => index));
+    expect(written).toEqual(Array.from({ length: written.length }, (_, index) => index));
   }),
 );
 
