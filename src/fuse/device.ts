@@ -5,6 +5,7 @@ import { hot } from "../sys/hot.ts";
 import { libc } from "../sys/libc.ts";
 import { FUSE_DEV_IOC_BACKING_CLOSE, FUSE_DEV_IOC_BACKING_OPEN, FUSE_NOTIFY_RESEND } from "./abi/constants.ts";
 import { fuse_backing_map, fuse_out_header } from "./abi/structs.ts";
+import type { Unique } from "./passthrough/journal.ts";
 import { IOCTL_AT, REPLY, REQUEST, REQUEST_SIZE, type Memory } from "./codec/memory.ts";
 
 export class Device {
@@ -28,12 +29,22 @@ export class Device {
     return settled(hot.write(this.fd, this.#mem.address + REPLY, length));
   }
 
-  /** Asks for what a predecessor had read and not answered. Kernels before 6.9 refuse it, which loses nothing more. */
+  /** Asks for what a predecessor had read and not answered. Kernels before 6.9 refuse it. */
   resend(): number {
     const mem = this.#mem;
     mem.clear(REPLY, fuse_out_header.SIZE);
     mem.setWord(REPLY + fuse_out_header.len, fuse_out_header.SIZE);
     mem.setWord(REPLY + fuse_out_header.error, FUSE_NOTIFY_RESEND);
+    return this.write(fuse_out_header.SIZE);
+  }
+
+  /** Answers a request that a predecessor had read. -ENOENT: it was answered before. */
+  fail([lo, hi]: Unique, errno: number): number {
+    const mem = this.#mem;
+    mem.setWord(REPLY + fuse_out_header.len, fuse_out_header.SIZE);
+    mem.setWord(REPLY + fuse_out_header.error, -errno);
+    mem.setWord(REPLY + fuse_out_header.unique, lo);
+    mem.setWord(REPLY + fuse_out_header.unique + 4, hi);
     return this.write(fuse_out_header.SIZE);
   }
 

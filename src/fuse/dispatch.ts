@@ -3,16 +3,18 @@
 // request and a logged stack.
 import { ERRNO } from "../sys/errno.ts";
 import { opOf, OPS, type Op } from "./abi/ops.ts";
+
 import { fuse_in_header, fuse_out_header } from "./abi/structs.ts";
 import { FUSE_UNIQUE_RESEND_HI } from "./abi/constants.ts";
 import { REPLY, REPLY_SIZE, REQUEST, type Memory } from "./codec/memory.ts";
 import { Request } from "./codec/request.ts";
 import { traceReply, traceRequest } from "./codec/trace.ts";
+import { failpoint, failpoints } from "./failpoint.ts";
 import { FAULTS } from "./faults.ts";
 import { handlerOf, type Handler } from "./passthrough/handlers.ts";
+import { CHANGE, type Journal } from "./passthrough/journal.ts";
 import { DEFERRED, type Passthrough } from "./passthrough/passthrough.ts";
 import { REPEATS, type Repeat } from "./passthrough/repeat.ts";
-import { CHANGE, type SharedTables } from "./passthrough/shared-tables.ts";
 
 /** What the dispatcher is given by its session. */
 export interface DispatchHost {
@@ -20,12 +22,7 @@ export interface DispatchHost {
   readonly fs: Passthrough;
   /** Requests about the connection. */
   own(opcode: number): number;
-  /** A request is there a second time; false: it was so before, and may have been the death of whoever tried. */
-  admit(lo: number, hi: number): boolean;
-  /** It was run to its end. */
-  settle(): void;
-  /** Where changes of names are noted, for the case that the server dies of or after one. */
-  readonly changes: Pick<SharedTables, "beginChange" | "endChange" | "changeState" | "changeResult">;
+  readonly journal: Journal;
   log(message: string): void;
   readonly trace: boolean;
 }
@@ -68,35 +65,40 @@ export class Dispatcher {
   }
 
   #run(op: Op): number {
-    const { fs } = this.#host;
+    const { fs, journal } = this.#host;
+    const lo = this.#mem.word(REQUEST + fuse_in_header.unique);
     const hi = this.#mem.word(REQUEST + fuse_in_header.unique + 4);
     const redelivered = hi >= FUSE_UNIQUE_RESEND_HI;
-    if (redelivered && !this.#host.admit(this.#mem.word(REQUEST + fuse_in_header.unique), hi)) return -ERRNO.EIO;
+    if (redelivered && !journal.admits(lo, hi)) return -ERRNO.EIO;
+    journal.begin(lo, hi);
     if (op.refused !== undefined) return -ERRNO[op.refused.errno];
     try {
+      if (failpoints) failpoint("serve", op, this.req);
       if (own[op.opcode] === true) return this.#host.own(op.opcode);
       const repeat = REPEATS[op.name];
       const handler = handlers[op.opcode] as Handler;
-      return repeat === undefined ? handler(fs) : this.#change(repeat, handler, redelivered, hi);
+      if (repeat !== undefined) return this.#change(op, repeat, handler, redelivered, lo, hi);
+      const result = handler(fs);
+      if (failpoints && !redelivered) failpoint("served", op, this.req);
+      return result;
     } catch (error) {
       this.#host.log(`${op.name} failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
       fs.creds.restore();
       return -ERRNO.EIO;
     } finally {
-      if (redelivered) this.#host.settle();
       fs.release();
     }
   }
 
-  #change(repeat: Repeat, handler: Handler, redelivered: boolean, hi: number): number {
-    const { fs, changes } = this.#host;
-    const lo = this.#mem.word(REQUEST + fuse_in_header.unique);
-    const before = redelivered ? changes.changeState(lo, hi) : CHANGE.none;
-    if (before === CHANGE.done && repeat.bare) return changes.changeResult;
-    changes.beginChange(lo, hi);
+  #change(op: Op, repeat: Repeat, handler: Handler, redelivered: boolean, lo: number, hi: number): number {
+    const { fs, journal } = this.#host;
+    const before = redelivered ? journal.changeState(lo, hi) : CHANGE.none;
+    if (before === CHANGE.done && repeat.bare) return journal.changeResult;
+    if (before === CHANGE.none) journal.beginChange(lo, hi);
     const result = handler(fs);
     const settled = before !== CHANGE.none && result === -repeat.errno ? repeat.answer(fs) : result;
-    changes.endChange(Math.min(settled, 0));
+    if (failpoints && !redelivered) failpoint("served", op, this.req);
+    journal.endChange(Math.min(settled, 0));
     return settled;
   }
 

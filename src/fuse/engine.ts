@@ -47,14 +47,16 @@ class ServingThread {
   readonly #wake = call("eventfd", undefined, libc.eventfd, 0, EFD_NONBLOCK | EFD_CLOEXEC);
   readonly #reserve = Array.from({ length: RESERVE }, () => dup(this.#wake));
   readonly #mounts = new Map<number, Mount>();
+  #closing = false;
   readonly exited: Promise<void>;
 
-  constructor(spinUs: number, passthrough: boolean) {
+  constructor(spinUs: number, passthrough: boolean, turn: SharedArrayBuffer) {
     const workerData: ThreadData = {
       control: this.#control.port2,
       wake: this.#wake,
       lanes: this.#lanes.map((lane) => lane.port1),
       inflight: this.#inflight,
+      turn,
       spinUs,
       passthrough,
       warmUp: process.env["HMPERSIST_WARM_UP"] !== "0",
@@ -64,17 +66,19 @@ class ServingThread {
     this.#worker = new Worker(new URL("thread.js", import.meta.url), { workerData, transferList, resourceLimits: LIMITS });
     this.#worker.on("message", (message: FromThread) => this.#hear(message));
     this.exited = new Promise((resolve) => {
-      const end = (reason: string): void => {
-        for (const mount of this.#mounts.values()) {
-          mount.serving(new Error(reason));
-          mount.ended(reason);
-        }
+      this.#worker.on("error", (error) => this.#fail("the serving thread", error));
+      this.#worker.on("exit", (code) => {
+        if (!this.#closing) this.#fail("the serving thread", new Error(`it ended with ${code}`));
+        for (const mount of this.#mounts.values()) mount.ended(undefined);
         this.#mounts.clear();
         resolve();
-      };
-      this.#worker.on("error", (error) => end(`the serving thread failed: ${error.stack ?? error.message}`));
-      this.#worker.on("exit", (code) => end(`the serving thread ended (${code})`));
+      });
     });
+  }
+
+  // What a thread had read it will never answer, but a successor of this process will: whoever waits is helped by our end alone.
+  #fail(who: string, error: Error): never {
+    throw new Error(`${who} failed`, { cause: error });
   }
 
   #hear(message: FromThread): void {
@@ -98,7 +102,7 @@ class ServingThread {
     for (const [slot, { port2 }] of this.#lanes.entries()) {
       const workerData: LaneData = { port: port2, inflight: this.#inflight, slot };
       const lane = new Worker(new URL("lane.js", import.meta.url), { workerData, transferList: [port2], resourceLimits: LIMITS });
-      lane.on("error", (error) => process.stderr.write(`an I/O lane failed: ${error.stack ?? error.message}\n`));
+      lane.on("error", (error) => this.#fail("an I/O lane", error));
       lane.unref();
       this.#laneWorkers.push(lane);
     }
@@ -117,6 +121,7 @@ class ServingThread {
   }
 
   async close(): Promise<void> {
+    this.#closing = true;
     this.post({ type: "close" });
     await this.exited;
     for (const lane of this.#laneWorkers) void lane.terminate();
@@ -142,12 +147,13 @@ function spinTime(options: KernelEngineOptions): number {
 export function createKernelEngine(options: KernelEngineOptions = {}): Engine {
   const threads = new Map<string, ServingThread>();
   const passthrough = (options.passthrough ?? true) && process.env["HMPERSIST_PASSTHROUGH"] !== "0" && mayPassthrough();
+  const turn = new SharedArrayBuffer(8);
   let lastId = 0;
 
   const threadOf = (storage: string): ServingThread => {
     let thread = threads.get(storage);
     if (thread === undefined) {
-      thread = new ServingThread(spinTime(options), passthrough);
+      thread = new ServingThread(spinTime(options), passthrough, turn);
       threads.set(storage, thread);
       void thread.exited.then(() => threads.delete(storage));
     }

@@ -7,7 +7,7 @@ import { fuse_init_in, fuse_init_out } from "./abi/structs.ts";
 import { IN, MAX_IO, OUT, type Memory } from "./codec/memory.ts";
 import type { Request } from "./codec/request.ts";
 import type { Behaviour } from "./passthrough/behaviour.ts";
-import { HEADER } from "./passthrough/shared-tables.ts";
+import type { SharedTables } from "./passthrough/shared-tables.ts";
 
 const PAGE_SIZE = 4096;
 
@@ -69,8 +69,14 @@ export function featuresOf(behaviour: Behaviour): string[] {
   return features;
 }
 
+/** A successor that cannot know what was negotiated, its tables being lost, goes on as if all that is wanted had been offered. */
+export function assume(behaviour: Behaviour, tables: SharedTables, mayPassthrough: boolean): void {
+  const [flags, flags2] = wanted(behaviour, mayPassthrough, 0xffffffff, 0xffffffff);
+  tables.settle(abi.FUSE_KERNEL_MINOR_VERSION, flags, flags2);
+}
+
 /** Answers INIT. A kernel with a newer major version is told ours and asks again; one that is too old is refused. */
-export function init(mem: Memory, req: Request, behaviour: Behaviour, header: Uint32Array, mayPassthrough: boolean): number {
+export function init(mem: Memory, req: Request, behaviour: Behaviour, tables: SharedTables, mayPassthrough: boolean): number {
   const major = mem.word(IN + fuse_init_in.major);
   const minor = mem.word(IN + fuse_init_in.minor);
   const readahead = mem.word(IN + fuse_init_in.max_readahead);
@@ -96,8 +102,6 @@ export function init(mem: Memory, req: Request, behaviour: Behaviour, header: Ui
   mem.setWord(OUT + fuse_init_out.flags2, flags2);
   mem.setWord(OUT + fuse_init_out.max_stack_depth, (flags2 & F2.FUSE_PASSTHROUGH) === 0 ? 0 : 1);
   adoptFlags(behaviour, flags, flags2);
-  header[HEADER.flags] = flags;
-  header[HEADER.flags2] = flags2;
-  header[HEADER.minor] = agreed;
+  tables.settle(agreed, flags, flags2);
   return fuse_init_out.SIZE;
 }

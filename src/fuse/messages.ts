@@ -12,6 +12,8 @@ export interface ThreadData {
   readonly lanes: readonly MessagePort[];
   /** One Int32 a lane: jobs it has not answered yet. */
   readonly inflight: SharedArrayBuffer;
+  /** Shared by all threads: see turn.ts. */
+  readonly turn: SharedArrayBuffer;
   readonly spinUs: number;
   readonly passthrough: boolean;
   readonly warmUp: boolean;

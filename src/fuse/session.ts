@@ -16,12 +16,15 @@ import { REQUEST, STATFS_AT, type Memory } from "./codec/memory.ts";
 import { Request } from "./codec/request.ts";
 import { Device } from "./device.ts";
 import { Dispatcher } from "./dispatch.ts";
-import { adoptFlags, featuresOf, init } from "./init.ts";
+import { neverRedelivered } from "./failpoint.ts";
+import { adoptFlags, assume, featuresOf, init } from "./init.ts";
 import { behaviourOf, isStacked, type Behaviour } from "./passthrough/behaviour.ts";
 import { Credentials } from "./passthrough/credentials.ts";
 import type { LaneJob } from "./passthrough/lane-job.ts";
 import { Passthrough, type Limits } from "./passthrough/passthrough.ts";
-import { HEADER, SharedTables } from "./passthrough/shared-tables.ts";
+import { SharedTables } from "./passthrough/shared-tables.ts";
+import { HEADER } from "./passthrough/table-layout.ts";
+import type { Turn } from "./turn.ts";
 
 const INIT = 26;
 
@@ -31,6 +34,7 @@ export interface SessionHost {
   /** The process has no descriptor left: gives up what can be opened again; false: there was nothing. */
   makeRoom(): boolean;
   log(message: string): void;
+  readonly turn: Turn;
   /** INIT is answered (or was, by a predecessor). */
   negotiated(features: string[]): void;
 }
@@ -54,6 +58,7 @@ export class Session {
   readonly #tables: SharedTables;
   readonly #dispatcher: Dispatcher;
   readonly #host: SessionHost;
+  #takingOver = false;
   requests = 0;
   /** Why it ended; undefined for an unmount. */
   failure: string | undefined;
@@ -90,7 +95,11 @@ export class Session {
         {
           backingOpen: (fd) => this.device.backingOpen(fd),
           backingClose: (id) => this.device.backingClose(id),
-          defer: (job) => host.defer(this, mem.word(REQUEST + fuse_in_header.unique), mem.word(REQUEST + fuse_in_header.unique + 4), job),
+          defer: (job) => {
+            const [lo, hi] = [mem.word(REQUEST + fuse_in_header.unique), mem.word(REQUEST + fuse_in_header.unique + 4)];
+            this.#tables.journal.deferred(lo, hi);
+            host.defer(this, lo, hi, job);
+          },
           makeRoom: () => host.makeRoom(),
         },
         limits,
@@ -98,13 +107,15 @@ export class Session {
       this.#dispatcher = new Dispatcher(mem, request, {
         fs: this.fs,
         own: (opcode) => this.#own(opcode, request, behaviour, mayPassthrough && !isStacked(type)),
-        admit: (lo, hi) => this.#tables.admitRedelivered(lo, hi),
-        changes: this.#tables,
-        settle: () => this.#tables.settleRedelivered(),
+        journal: this.#tables.journal,
         log: (message) => host.log(message),
         trace: spec.trace,
       });
-      if (this.#tables.resumed) this.#resume(behaviour);
+      if (this.#tables.lost) {
+        host.log(`${spec.mountpoint}: what the last server knew of its open files is lost`);
+        assume(behaviour, this.#tables, mayPassthrough && !isStacked(type));
+      }
+      if (state?.resume === true) this.#resume(behaviour);
     } catch (error) {
       // Whoever else holds the device decides what becomes of the mount: a descriptor left here would keep its callers waiting for ever.
       if (rootFd >= 0) close(rootFd);
@@ -122,15 +133,21 @@ export class Session {
     const h = this.#tables.header;
     adoptFlags(behaviour, h[HEADER.flags] as number, h[HEADER.flags2] as number);
     this.fs.mendMode();
-    const result = this.device.resend();
-    if (result < 0) this.#host.log(`${this.spec.mountpoint}: this kernel does not redeliver requests (${errnoName(-result)})`);
+    this.#takingOver = true;
+    this.#host.turn.begin();
+    const result = neverRedelivered ? -ERRNO.EINVAL : this.device.resend();
+    if (result < 0) {
+      this.#host.log(`${this.spec.mountpoint}: this kernel does not redeliver requests (${errnoName(-result)})`);
+      // An error is all there is for those who wait; nobody else will ever answer them.
+      for (const unique of this.#tables.journal.unanswered) this.device.fail(unique, ERRNO.EIO);
+    }
     this.#host.negotiated(featuresOf(behaviour));
   }
 
   // INIT; DESTROY asks for nothing; INTERRUPT comes too late for what is answered in one go, and a lane's work is finished anyway.
   #own(opcode: number, request: Request, behaviour: Behaviour, mayPassthrough: boolean): number {
     if (opcode !== INIT) return 0;
-    const result = init(this.#mem, request, behaviour, this.#tables.header, mayPassthrough);
+    const result = init(this.#mem, request, behaviour, this.#tables, mayPassthrough);
     if (result >= 0) this.#host.negotiated(featuresOf(behaviour));
     return result;
   }
@@ -139,19 +156,29 @@ export class Session {
   step(): number {
     const length = this.device.read();
     if (length < 0) {
-      if (length === -ERRNO.EAGAIN) return STEP.idle;
+      if (length === -ERRNO.EAGAIN) {
+        this.#endTakeover();
+        return STEP.idle;
+      }
       if (length === -ERRNO.ENOENT || length === -ERRNO.EINTR) return STEP.handled;
       if (length !== -ERRNO.ENODEV) this.failure = `reading requests: ${errnoName(-length)}`;
       return STEP.ended;
     }
     this.requests += 1;
+    const turn = this.#host.turn.take();
     const reply = this.#dispatcher.dispatch(length);
-    if (reply < 0) {
-      this.failure = `malformed request of ${length} bytes`;
-      return STEP.ended;
-    }
     if (reply > 0) this.#send(reply);
-    return STEP.handled;
+    this.#tables.journal.end();
+    if (turn) this.#host.turn.give();
+    if (reply >= 0) return STEP.handled;
+    this.failure = `malformed request of ${length} bytes`;
+    return STEP.ended;
+  }
+
+  // What is redelivered comes first, so it is over when nothing is there for once.
+  #endTakeover(): void {
+    if (this.#takingOver) this.#host.turn.end();
+    this.#takingOver = false;
   }
 
   #send(length: number): void {
@@ -162,6 +189,7 @@ export class Session {
 
   /** Gives up descriptors and memory; the mount itself stays for whoever holds its device. */
   close(): void {
+    this.#endTakeover();
     this.device.close();
     this.fs.close();
     close(this.fs.rootFd);

@@ -12,6 +12,7 @@ import { leaveSharedFsStruct } from "./passthrough/credentials.ts";
 import type { LaneJob } from "./passthrough/lane-job.ts";
 import { Patience } from "./patience.ts";
 import { Session, STEP } from "./session.ts";
+import { Turn } from "./turn.ts";
 import { WarmUp } from "./warm-up.ts";
 
 const EPOLL_CTL_ADD = 1;
@@ -29,6 +30,7 @@ const mem = new Memory();
 const spinMs = data.spinUs / 1000;
 const patience = new Patience(spinMs > 0);
 const inflight = new Int32Array(data.inflight);
+const turn = new Turn(data.turn);
 
 interface Served {
   readonly id: number;
@@ -87,7 +89,7 @@ function add(message: Extract<ToThread, { type: "add" }>): void {
   const { id, spec, device, state, counters } = message;
   try {
     const negotiated = (features: string[]): void => tell({ type: "negotiated", id, features });
-    const session = new Session(spec, device, state, mem, data.passthrough, { defer, makeRoom, log, negotiated }, data.limits);
+    const session = new Session(spec, device, state, mem, data.passthrough, { defer, makeRoom, log, negotiated, turn }, data.limits);
     const served = { id, session, counters: new Float64Array(counters), shared: counters };
     watch(EPOLL_CTL_ADD, device, id);
     mounts.set(id, served);

@@ -11,6 +11,7 @@ import { FUSE_ROOT_ID } from "./abi/constants.ts";
 import { fuse_entry_out, fuse_in_header, fuse_out_header } from "./abi/structs.ts";
 import type { Memory } from "./codec/memory.ts";
 import { Session } from "./session.ts";
+import { Turn } from "./turn.ts";
 
 const ROUNDS = 120;
 const OPCODE = { LOOKUP: 1, FORGET: 2, GETATTR: 3, OPEN: 14, READ: 15, RELEASE: 18, OPENDIR: 27, READDIRPLUS: 44, RELEASEDIR: 29 } as const;
@@ -34,6 +35,7 @@ export class WarmUp {
       makeRoom: () => false,
       log: () => {},
       negotiated: () => {},
+      turn: new Turn(),
     };
     this.#session = new Session(spec, server, undefined, mem, false, host);
   }

@@ -6,6 +6,7 @@ import { libc } from "../../src/sys/libc.ts";
 import { socketpair } from "../../src/sys/socket.ts";
 import { Memory } from "../../src/fuse/codec/memory.ts";
 import { Session } from "../../src/fuse/session.ts";
+import { Turn } from "../../src/fuse/turn.ts";
 import type { CacheMode } from "../../src/config/config.ts";
 
 /** Little-endian fields one after the other: numbers are u32, bigints u64, strings NUL-terminated names. */
@@ -61,6 +62,7 @@ export class FakeKernel {
       makeRoom: () => false,
       log: (message) => this.log.push(message),
       negotiated: (features) => (this.features = features),
+      turn: new Turn(),
     });
   }
 

@@ -1,13 +1,14 @@
 // Reading, writing and the other calls on one open file. What may sleep long on a disk goes to an I/O lane with a duplicate of the
 // descriptor; preadv2(RWF_NOWAIT) tells a cached read, answered here, from a cold one.
-import { F_SETFL, O_APPEND, O_CLOEXEC, O_DIRECTORY, O_RDONLY } from "../../sys/constants.ts";
+import { AT_FDCWD, F_SETFL, O_APPEND, O_CLOEXEC, O_DIRECTORY, O_NONBLOCK, O_RDONLY, SEEK_END } from "../../sys/constants.ts";
 import { raw, settled } from "../../sys/call.ts";
 import { ERRNO } from "../../sys/errno.ts";
 import { hot } from "../../sys/hot.ts";
 import { libc } from "../../sys/libc.ts";
 import * as abi from "../abi/constants.ts";
 import * as s from "../abi/structs.ts";
-import { IN, IOVEC_AT, MAX_IO, OUT } from "../codec/memory.ts";
+import { IN, IOVEC_AT, MAX_IO, OUT, REQUEST } from "../codec/memory.ts";
+import { CHANGE } from "./journal.ts";
 import { answerSize, runJob, type LaneJob } from "./lane-job.ts";
 import { DEFERRED, type Passthrough } from "./passthrough.ts";
 
@@ -84,9 +85,11 @@ export function write(fs: Passthrough): number {
   if (size > req.end - req.payload) return -EIO;
   if (!fs.behaviour.writeback && ((fs.handles.flags(fh) ^ mem.word(IN + s.fuse_write_in.flags)) & O_APPEND) !== 0) followAppend(fs, fh, fd);
   const kill = (mem.word(IN + s.fuse_write_in.write_flags) & abi.FUSE_WRITE_KILL_SUIDGID) !== 0;
+  const done = (fs.handles.flags(fh) & O_APPEND) === 0 ? 0 : appendedBefore(fs, fd, size);
   if (kill) creds.become(req);
-  const result = settled(hot.pwrite(fd, mem.address + req.payload, size, offset));
+  const rest = done < size ? settled(hot.pwrite(fd, mem.address + req.payload + done, size - done, offset)) : 0;
   if (kill) creds.restore();
+  const result = rest < 0 && done > 0 ? done : rest + done;
   if (result < 0) return result;
   fs.bytesWritten += result;
   return answerSize(mem, result);
@@ -103,6 +106,29 @@ function followAppend(fs: Passthrough, fh: number, fd: number): void {
 function someFd(fs: Passthrough, fh: number): number {
   const fd = fs.openFd(fs.req.nodeid, fh, false);
   return fd === -EACCES ? fs.openFd(fs.req.nodeid, fh, true) : fd;
+}
+
+/**
+ * The storage appends wherever its end is (pwrite(2)), so the same request a second time would append again. The end is noted before, and
+ * what stands there is looked at when the request comes again: how many bytes of it a predecessor has written.
+ */
+function appendedBefore(fs: Passthrough, fd: number, size: number): number {
+  const { journal, mem, req } = fs;
+  const lo = mem.word(REQUEST + s.fuse_in_header.unique);
+  const hi = mem.word(REQUEST + s.fuse_in_header.unique + 4);
+  const end = settled(Number(hot.lseek(fd, 0, SEEK_END)));
+  if (journal.changeState(lo, hi) === CHANGE.none) {
+    journal.beginChange(lo, hi);
+    journal.place = Math.max(end, 0);
+    return 0;
+  }
+  const before = journal.place;
+  const written = Math.min(Math.max(end - before, 0), size);
+  const readable = written === 0 ? -1 : settled(hot.openat(AT_FDCWD, fs.procPath(fd), O_RDONLY | O_NONBLOCK | O_CLOEXEC, 0));
+  if (readable < 0) return written; // it cannot be looked at: its length has to do
+  const got = settled(hot.pread(readable, mem.address + OUT, written, before));
+  hot.close(readable);
+  return got === written && mem.bytes.compare(mem.bytes, OUT, OUT + got, req.payload, req.payload + got) === 0 ? got : 0;
 }
 
 /** close(2) of a local file reports nothing, and the kernel writes dirty pages back before it asks: ENOSYS ends the asking. */

@@ -1,12 +1,17 @@
 // fh <-> an open file or directory of the storage. Which node and with which flags lies in flat memory, so a successor reopens it when
 // it is first used; the descriptor itself belongs to this process. fh 0 means "none" and is never given out.
+import { O_ACCMODE, O_APPEND, O_CLOEXEC, O_DIRECTORY, O_DSYNC, O_NONBLOCK, O_PATH, O_SYNC } from "../../sys/constants.ts";
 import { hot } from "../../sys/hot.ts";
 import type { InodeTable } from "./inode-table.ts";
-import { HANDLE_WORDS, HEADER, MAX_HANDLES, type SharedTables } from "./shared-tables.ts";
+import type { SharedTables } from "./shared-tables.ts";
+import { HANDLE_WORDS, HEADER, MAX_HANDLES } from "./table-layout.ts";
 
 const NODE = 0; // 0 when free
 const FLAGS = 1; // open(2) flags of the storage's descriptor
 const NEXT = 2; // of the node's handles
+
+/** What a handle is opened with; whatever else stands in a predecessor's memory must create and truncate nothing. */
+const REOPENED_WITH = O_ACCMODE | O_APPEND | O_SYNC | O_DSYNC | O_NONBLOCK | O_CLOEXEC | O_DIRECTORY | O_PATH;
 
 /** What an open directory remembers between READDIRs: see dir.ts. */
 export interface DirStream {
@@ -135,16 +140,17 @@ export class HandleTable {
   }
 
   #rebuild(): void {
-    const { header, handles } = this.#tables;
-    const high = Math.min(header[HEADER.handles] as number, MAX_HANDLES, Math.floor(handles.u32.length / HANDLE_WORDS));
+    const { header } = this.#tables;
+    const high = header[HEADER.handles] as number;
     this.#grow(high);
-    for (let fh = high - 1; fh >= 1; fh -= 1) {
+    for (let fh = high - 1; fh >= (header[HEADER.firstHandle] as number); fh -= 1) {
       const nodeid = this.#w(fh, NODE);
       if (!this.#nodes.has(nodeid)) {
         this.#set(fh, NODE, 0);
         this.#free.push(fh);
         continue;
       }
+      this.#set(fh, FLAGS, this.flags(fh) & REOPENED_WITH);
       this.#set(fh, NEXT, this.#nodes.firstHandle(nodeid));
       this.#nodes.setFirstHandle(nodeid, fh);
       this.#count += 1;

@@ -6,7 +6,8 @@
 // new file behind old cached pages; `birth` catches reuse after deletions from outside. (nodeid, generation) is never repeated.
 import { FUSE_ROOT_ID } from "../abi/constants.ts";
 import { NameArena } from "./name-arena.ts";
-import { DEVICES, HEADER, LINK_WORDS, MAX_LINKS, MAX_NODES, NODE_WORDS, type SharedTables } from "./shared-tables.ts";
+import type { SharedTables } from "./shared-tables.ts";
+import { DEVICES, HEADER, LINK_WORDS, MAX_LINKS, MAX_NODES, NODE_WORDS, SEAL, SEAL_KEY } from "./table-layout.ts";
 
 // Words of a node record.
 const INO_LO = 0;
@@ -20,11 +21,9 @@ const HANDLE = 7; // the first of its open handles
 const GENERATION = 8;
 const NEXT = 9; // in its hash bucket; rebuilt by resume
 const BACKING = 10; // FUSE_PASSTHROUGH: id of the kernel's backing file, BACKING_CACHED, or 0
-const SEAL = 11; // nodeid ^ SEAL_KEY while in use, 0 when free
 
 const FLAG_DIRECTORY = 1 << 16;
 const FLAG_DETACHED = 1 << 17;
-const SEAL_KEY = 0x5ea1ab1e;
 
 // Words of a link record.
 const L_NODE = 0;
@@ -150,8 +149,11 @@ export class InodeTable {
   #rehash(): void {
     while (this.#buckets.length < this.#count * 2) this.#buckets = new Int32Array(this.#buckets.length * 2);
     this.#buckets.fill(0);
-    const high = this.#tables.header[HEADER.nodes] as number;
-    for (let n = 1; n < high; n += 1) if (this.has(n) && (this.#w(n, DEVICE) & FLAG_DETACHED) === 0) this.#index(n);
+    const { header } = this.#tables;
+    if (this.has(FUSE_ROOT_ID)) this.#index(FUSE_ROOT_ID);
+    const high = header[HEADER.nodes] as number;
+    for (let n = Math.max(header[HEADER.firstNode] as number, 2); n < high; n += 1)
+      if (this.has(n) && (this.#w(n, DEVICE) & FLAG_DETACHED) === 0) this.#index(n);
   }
 
   /** The file is gone from the storage (or its identity became another's): never to be found by identity again. */
@@ -317,21 +319,17 @@ export class InodeTable {
 
   /** After a predecessor's death: keeps what is sound, drops the rest, and counts references anew. */
   #rebuild(): void {
-    const { header, nodes, links } = this.#tables;
-    const highNode = Math.min(header[HEADER.nodes] as number, MAX_NODES, Math.floor(nodes.u32.length / WORDS));
-    const highLink = Math.min(header[HEADER.links] as number, MAX_LINKS, Math.floor(links.u32.length / LINK_WORDS));
-    const highName = Math.min(header[HEADER.names] as number, this.#tables.names.bytes.length);
-    for (let n = highNode - 1; n >= 1; n -= 1) {
-      if (!this.has(n)) {
-        this.#freeNodes.push(n);
-        continue;
-      }
-      this.#count += 1;
-      for (const word of [REFS, LINK, HANDLE, NEXT]) this.#set(n, word, 0);
+    const { header } = this.#tables;
+    const [firstNode, highNode] = [header[HEADER.firstNode] as number, header[HEADER.nodes] as number];
+    for (let n = highNode - 1; n >= firstNode; n -= 1) {
+      if (n === FUSE_ROOT_ID) continue;
+      if (this.has(n)) this.#adopt(n);
+      else this.#freeNodes.push(n);
     }
-    for (let link = highLink - 1; link >= 1; link -= 1) {
+    this.#adopt(FUSE_ROOT_ID);
+    for (let link = (header[HEADER.links] as number) - 1; link >= 1; link -= 1) {
       const [node, parent, name] = [this.#l(link, L_NODE), this.#l(link, L_PARENT), this.#l(link, L_NAME)];
-      const sound = node !== 0 && this.has(node) && this.has(parent) && name >= 8 && name < highName && node !== parent;
+      const sound = this.has(node) && node !== FUSE_ROOT_ID && this.has(parent) && node !== parent && this.names.isSound(name);
       this.#setL(link, L_NODE, sound ? node : 0);
       if (!sound) {
         this.#freeLinks.push(link);
@@ -342,5 +340,10 @@ export class InodeTable {
       this.#set(parent, REFS, this.#w(parent, REFS) + 1);
     }
     this.#rehash();
+  }
+
+  #adopt(n: number): void {
+    this.#count += 1;
+    for (const word of [REFS, LINK, HANDLE, NEXT]) this.#set(n, word, 0);
   }
 }

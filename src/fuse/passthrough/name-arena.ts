@@ -1,6 +1,7 @@
 // File names of known links, as bytes in flat memory: [length][bytes][NUL], so a name is passed to a system call by its address.
 // Blocks come in multiples of 8 up to 264 bytes; freed ones are kept by size. The free lists live in this process only.
-import { HEADER, type SharedTables } from "./shared-tables.ts";
+import type { SharedTables } from "./shared-tables.ts";
+import { HEADER } from "./table-layout.ts";
 
 export class NameArena {
   readonly #tables: SharedTables;
@@ -36,6 +37,19 @@ export class NameArena {
     const { bytes } = this.#tables.names;
     if (bytes[offset] !== length) return false;
     for (let i = 0; i < length; i += 1) if (bytes[offset + 1 + i] !== source[at + i]) return false;
+    return true;
+  }
+
+  /** Whether a single component stands there, whoever wrote it. */
+  isSound(offset: number): boolean {
+    const { names, header } = this.#tables;
+    const { bytes } = names;
+    if (offset < 8 || offset % 8 !== 0 || offset + 2 > (header[HEADER.names] as number)) return false;
+    const length = bytes[offset] as number;
+    const end = offset + 1 + length;
+    if (length === 0 || end >= (header[HEADER.names] as number) || bytes[end] !== 0) return false;
+    if (bytes[offset + 1] === 0x2e && (length === 1 || (length === 2 && bytes[offset + 2] === 0x2e))) return false;
+    for (let at = offset + 1; at < end; at += 1) if (bytes[at] === 0 || bytes[at] === 0x2f) return false;
     return true;
   }
 

@@ -132,6 +132,8 @@ export const rmdir = (fs: Passthrough): number => remove(fs, AT_REMOVEDIR);
 export const rename = (fs: Passthrough): number => move(fs, fs.mem.long(IN + s.fuse_rename_in.newdir), 0);
 export const rename2 = (fs: Passthrough): number =>
   move(fs, fs.mem.long(IN + s.fuse_rename2_in.newdir), fs.mem.word(IN + s.fuse_rename2_in.flags));
+export const renamed = (fs: Passthrough): number => follow(fs, fs.mem.long(IN + s.fuse_rename_in.newdir));
+export const renamed2 = (fs: Passthrough): number => follow(fs, fs.mem.long(IN + s.fuse_rename2_in.newdir));
 
 /**
  * An O_PATH descriptor of a file that a rename is about to delete, or -1. An open that looked the name up just before comes right after,
@@ -143,6 +145,30 @@ function keepReplaced(fs: Passthrough, { nodeid, last }: Victim, dirfd: number, 
   return fs.openat(dirfd, fs.mem.address + name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 }
 
+/**
+ * An exchange done twice is none. Which file has the first name, of which STATX_AT tells, is noted before, and compared when the request
+ * comes again.
+ */
+function exchangedBefore({ journal, mem }: Passthrough): boolean {
+  const here = mem.long(STATX_AT + STATX.stx_ino);
+  if (journal.place === 0) journal.place = here;
+  return journal.place !== here;
+}
+
+/** A rename that a predecessor did and did not answer: its file is known by the new name from here on. */
+function follow(fs: Passthrough, newdir: number): number {
+  const { mem, nodes } = fs;
+  const { nodeid, name0, name1 } = fs.req;
+  const to = fs.dirFd(newdir);
+  const [length0, length1] = [componentLength(fs, name0), componentLength(fs, name1)];
+  const moved = to >= 0 && length0 > 0 && length1 > 0 ? victim(fs, to, name1).nodeid : 0;
+  if (moved !== 0) {
+    nodes.removeName(moved, nodeid, mem.bytes, name0, length0);
+    nodes.addName(moved, newdir, mem.bytes, name1, length1);
+  }
+  return 0;
+}
+
 function move(fs: Passthrough, newdir: number, flags: number): number {
   const { mem, nodes } = fs;
   const { nodeid, name0, name1 } = fs.req;
@@ -151,15 +177,17 @@ function move(fs: Passthrough, newdir: number, flags: number): number {
   const length0 = componentLength(fs, name0);
   const length1 = componentLength(fs, name1);
   if (from < 0 || to < 0 || length0 < 0 || length1 < 0) return Math.min(from, to, length0, length1);
-  const moved = victim(fs, from, name0);
-  const replaced = victim(fs, to, name1);
+  let moved = victim(fs, from, name0);
+  const exchanged = (flags & RENAME_EXCHANGE) !== 0 && exchangedBefore(fs);
+  let replaced = victim(fs, to, name1);
+  if (exchanged) [moved, replaced] = [replaced, moved];
   const kept = keepReplaced(fs, replaced, to, name1, flags);
   const replaces = (flags & RENAME_EXCHANGE) === 0 && moved.nodeid !== replaced.nodeid;
   const pinned = replaces ? pin(fs, replaced, to, name1) : 0;
   if (pinned < 0) return pinned;
   // A whiteout is a file made by the caller; all else the kernel has permitted already.
   if ((flags & RENAME_WHITEOUT) !== 0) fs.creds.become(fs.req);
-  const result = settled(hot.renameat2(from, mem.address + name0, to, mem.address + name1, flags));
+  const result = exchanged ? 0 : settled(hot.renameat2(from, mem.address + name0, to, mem.address + name1, flags));
   fs.creds.restore();
   if (result < 0 || (moved.nodeid === replaced.nodeid && moved.nodeid !== 0)) {
     if (kept >= 0) hot.close(kept);

@@ -15,6 +15,7 @@ import type { Credentials } from "./credentials.ts";
 import { DescriptorCache } from "./descriptor-cache.ts";
 import { HandleTable } from "./handle-table.ts";
 import { InodeTable } from "./inode-table.ts";
+import type { Journal } from "./journal.ts";
 import type { LaneJob } from "./lane-job.ts";
 import { NodeFiles } from "./node-files.ts";
 import type { SharedTables } from "./shared-tables.ts";
@@ -55,6 +56,7 @@ export class Passthrough {
   readonly files: NodeFiles;
   readonly behaviour: Behaviour;
   readonly services: Services;
+  readonly journal: Journal;
   readonly rootFd: number;
   /** Counted by READ and WRITE. */
   bytesRead = 0;
@@ -85,6 +87,7 @@ export class Passthrough {
     this.creds = creds;
     this.behaviour = behaviour;
     this.services = services;
+    this.journal = tables.journal;
     this.dirs = new DescriptorCache(directories);
     this.files = new NodeFiles(this, files);
     this.nodes = new InodeTable(tables);
@@ -100,6 +103,7 @@ export class Passthrough {
       return;
     }
     this.nodes.lookedUp(this.#addNode());
+    if (tables.lost) tables.skipKnownNodes();
   }
 
   close(): void {

@@ -5,6 +5,7 @@ import { O_EXCL } from "../../sys/constants.ts";
 import { fuse_create_in } from "../abi/structs.ts";
 import { IN } from "../codec/memory.ts";
 import { lookup } from "./lookup.ts";
+import { renamed, renamed2 } from "./namespace.ts";
 import { create } from "./open-file.ts";
 import type { Passthrough } from "./passthrough.ts";
 
@@ -23,8 +24,8 @@ const there: Repeat = { errno: ERRNO.EEXIST, answer: lookup, bare: false };
 export const REPEATS: Readonly<Record<string, Repeat>> = {
   UNLINK: gone,
   RMDIR: gone,
-  RENAME: gone,
-  RENAME2: gone,
+  RENAME: { ...gone, answer: renamed },
+  RENAME2: { ...gone, answer: renamed2 },
   MKDIR: there,
   MKNOD: there,
   SYMLINK: there,

@@ -1,63 +1,29 @@
 // The flat memory behind the node and handle tables of one mount: an anonymous mapping, or a memfd that outlives this process so that
 // a successor goes on with the same node ids. Sparse: the regions are generously placed and cost only the pages touched.
 //
-//   | header 4 KiB | handles | nodes | links | names |
-//
 // What must stay true: a record is complete before anything points at it, so that a SIGKILL between any two stores leaves tables
-// that `resume` can check and mend. Free lists and indexes are not stored; they are rebuilt from the records.
+// that a successor can check and mend; memory that is none of ours is thrown away for fresh tables, and ESTALE answers for what was known.
+// Free lists and indexes are not stored; they are rebuilt from the records.
+import { randomInt } from "node:crypto";
 import { mapAnonymous, mapShared, unmap, viewMapping, type Mapping } from "../../sys/memory.ts";
 import { call } from "../../sys/call.ts";
 import { libc } from "../../sys/libc.ts";
-
-const MAGIC = 0x31504d48; // "HMP1"
-const VERSION = 1;
-
-/** Header words. */
-export const HEADER = {
-  magic: 0,
-  version: 1,
-  /** What INIT settled; 0 while it has not happened. A successor gets no INIT. */
-  minor: 2,
-  flags: 3,
-  flags2: 4,
-  maxWrite: 5,
-  /** High-water marks: records beyond were never used. */
-  nodes: 8,
-  links: 9,
-  handles: 10,
-  names: 11,
-  /** Device numbers, two words each; the count precedes. */
-  devices: 15,
-  device0: 16,
-  /** The unique, two words, of the redelivered request that is being run; there is one thread. */
-  redelivered0: 258,
-  /** The last change of names that was begun: its unique (two words, without the redelivery bit), CHANGE, and its result. */
-  change0: 260,
-  changeState: 262,
-  changeResult: 263,
-  /** A mode that was changed for a moment: the node, 0 for none, and the mode it must have again. */
-  modeNode: 264,
-  mode: 265,
-} as const;
-export const DEVICES = 100;
-
-/** How far the noted change got. */
-export const CHANGE = { none: 0, begun: 1, done: 2 } as const;
-
-const HEADER_SIZE = 4096;
-export const HANDLE_WORDS = 4;
-export const MAX_HANDLES = 1 << 18;
-export const NODE_WORDS = 12;
-export const MAX_NODES = 1 << 21;
-export const LINK_WORDS = 4;
-export const MAX_LINKS = MAX_NODES + (MAX_NODES >> 1);
-const NAMES_SIZE = MAX_LINKS * 24;
-
-const HANDLES_AT = HEADER_SIZE;
-const NODES_AT = HANDLES_AT + MAX_HANDLES * HANDLE_WORDS * 4;
-const LINKS_AT = NODES_AT + MAX_NODES * NODE_WORDS * 4;
-const NAMES_AT = LINKS_AT + MAX_LINKS * LINK_WORDS * 4;
-const TOTAL = NAMES_AT + NAMES_SIZE;
+import { FUSE_ROOT_ID } from "../abi/constants.ts";
+import { Journal } from "./journal.ts";
+import { DEVICES, HANDLE_WORDS, HANDLES_AT, HEADER, HEADER_SIZE, LINK_WORDS, LINKS_AT, MAGIC } from "./table-layout.ts";
+import {
+  MAX_HANDLES,
+  MAX_LINKS,
+  MAX_NODES,
+  NAMES_AT,
+  NAMES_SIZE,
+  NODE_WORDS,
+  NODES_AT,
+  SEAL,
+  SEAL_KEY,
+  TOTAL,
+  VERSION,
+} from "./table-layout.ts";
 
 /** One region, of which a view as large as needed is open: V8 accounts for views, not for the mapping. */
 export class Region {
@@ -98,82 +64,61 @@ export class SharedTables {
   readonly nodes: Region;
   readonly links: Region;
   readonly names: Region;
+  readonly journal: Journal;
   /** Filled by a predecessor, and fit to be continued. */
   readonly resumed: boolean;
+  /** There was a predecessor, and nothing is known of what it told the kernel: its nodes and open files are gone. */
+  readonly lost: boolean;
 
   constructor(state?: { readonly fd: number; readonly resume: boolean }) {
     if (state === undefined) this.#mapping = mapAnonymous(TOTAL);
     else {
-      if (!state.resume) call("ftruncate", "state", libc.ftruncate, state.fd, 0);
+      if (!state.resume) clear(state.fd);
       call("ftruncate", "state", libc.ftruncate, state.fd, TOTAL);
       this.#mapping = mapShared(state.fd, TOTAL);
-      call("close", "state", libc.close, state.fd); // the mapping keeps the memory
     }
     this.header = new Uint32Array(viewMapping(this.#mapping, 0, HEADER_SIZE));
+    this.resumed = state?.resume === true && isSound(this.header, this.#region(NODES_AT, LINKS_AT, 0).u32);
+    this.lost = state?.resume === true && !this.resumed;
+    if (this.lost && state !== undefined) clear(state.fd);
+    if (state !== undefined) call("close", "state", libc.close, state.fd); // the mapping keeps the memory
+    if (!this.resumed) this.#begin();
     const h = this.header;
-    this.resumed = state?.resume === true && h[HEADER.magic] === MAGIC && h[HEADER.version] === VERSION && h[HEADER.minor] !== 0;
-    if (!this.resumed) {
-      h.fill(0);
-      h[HEADER.version] = VERSION;
-      h[HEADER.magic] = MAGIC;
-      h[HEADER.nodes] = 1;
-      h[HEADER.links] = 1;
-      h[HEADER.handles] = 1;
-      h[HEADER.names] = 8;
-    }
-    const used = (word: number, size: number, limit: number): number => Math.min(limit, (h[word] as number) * size);
-    this.handles = new Region(
-      this.#mapping,
-      HANDLES_AT,
-      NODES_AT - HANDLES_AT,
-      used(HEADER.handles, HANDLE_WORDS * 4, NODES_AT - HANDLES_AT),
-    );
-    this.nodes = new Region(this.#mapping, NODES_AT, LINKS_AT - NODES_AT, used(HEADER.nodes, NODE_WORDS * 4, LINKS_AT - NODES_AT));
-    this.links = new Region(this.#mapping, LINKS_AT, NAMES_AT - LINKS_AT, used(HEADER.links, LINK_WORDS * 4, NAMES_AT - LINKS_AT));
-    this.names = new Region(this.#mapping, NAMES_AT, NAMES_SIZE, used(HEADER.names, 1, NAMES_SIZE));
+    this.handles = this.#region(HANDLES_AT, NODES_AT, (h[HEADER.handles] as number) * HANDLE_WORDS * 4);
+    this.nodes = this.#region(NODES_AT, LINKS_AT, (h[HEADER.nodes] as number) * NODE_WORDS * 4);
+    this.links = this.#region(LINKS_AT, NAMES_AT, (h[HEADER.links] as number) * LINK_WORDS * 4);
+    this.names = this.#region(NAMES_AT, TOTAL, h[HEADER.names] as number);
+    this.journal = new Journal(h, this.resumed);
   }
 
-  /**
-   * Marks a redelivered request as being run. False when the mark of the same request is there already: whoever ran it died of it,
-   * or at least while running it, and the next one must not.
-   */
-  admitRedelivered(lo: number, hi: number): boolean {
+  #region(from: number, to: number, needed: number): Region {
+    return new Region(this.#mapping, from, to - from, needed);
+  }
+
+  #begin(): void {
     const h = this.header;
-    const killed = h[HEADER.redelivered0] === lo && h[HEADER.redelivered0 + 1] === hi;
-    h[HEADER.redelivered0] = killed ? 0 : lo;
-    h[HEADER.redelivered0 + 1] = killed ? 0 : hi;
-    return !killed;
+    h.fill(0);
+    h[HEADER.version] = VERSION;
+    h[HEADER.magic] = MAGIC;
+    h[HEADER.nodes] = h[HEADER.firstNode] = 1;
+    h[HEADER.links] = 1;
+    h[HEADER.handles] = h[HEADER.firstHandle] = this.lost ? (MAX_HANDLES >>> 1) + randomInt(MAX_HANDLES >>> 2) : 1;
+    h[HEADER.names] = 8;
   }
 
-  /** The redelivered request was run, or is a lane's by now, and nobody died of it. */
-  settleRedelivered(): void {
-    this.header[HEADER.redelivered0] = 0;
-    this.header[HEADER.redelivered0 + 1] = 0;
-  }
-
-  /** Notes that a change begins; there is one thread, so one note is enough. */
-  beginChange(lo: number, hi: number): void {
+  /** After the root, once the tables were lost: no number that the kernel may know of old is given out again. */
+  skipKnownNodes(): void {
     const h = this.header;
-    h[HEADER.change0] = lo;
-    h[HEADER.change0 + 1] = hi & 0x7fffffff;
-    h[HEADER.changeState] = CHANGE.begun;
+    h[HEADER.nodes] = h[HEADER.firstNode] = (MAX_NODES >>> 1) + randomInt(MAX_NODES >>> 2);
   }
 
-  endChange(result: number): void {
-    this.header[HEADER.changeResult] = result;
-    this.header[HEADER.changeState] = CHANGE.done;
-  }
-
-  /** How far a predecessor got with this redelivered request. */
-  changeState(lo: number, hi: number): number {
+  /** Notes what INIT settled, in a way that is told from chance. */
+  settle(minor: number, flags: number, flags2: number): void {
     const h = this.header;
-    const noted = h[HEADER.change0] === lo && h[HEADER.change0 + 1] === (hi & 0x7fffffff);
-    return noted ? (h[HEADER.changeState] as number) : CHANGE.none;
-  }
-
-  /** The result of the noted change: 0 or -errno. */
-  get changeResult(): number {
-    return (this.header[HEADER.changeResult] as number) | 0;
+    h[HEADER.minor] = minor;
+    h[HEADER.flags] = flags;
+    h[HEADER.flags2] = flags2;
+    h[HEADER.check] = checkOf(h);
   }
 
   /** Notes that a node's mode is about to be changed for a moment, and which it has; node 0: it has it again. */
@@ -190,4 +135,32 @@ export class SharedTables {
   close(): void {
     unmap(this.#mapping);
   }
+}
+
+/** Every byte 0. */
+function clear(fd: number): void {
+  call("ftruncate", "state", libc.ftruncate, fd, 0);
+  call("ftruncate", "state", libc.ftruncate, fd, TOTAL);
+}
+
+const checkOf = (h: Uint32Array): number =>
+  h.subarray(0, 5).reduce((sum, word) => Math.imul((sum ^ word) + 1, 0x01000193) >>> 0, 0x811c9dc5);
+
+/** Whether a predecessor's memory can be continued; single records are looked at later, and dropped if they are not sound. */
+function isSound(h: Uint32Array, nodes: Uint32Array): boolean {
+  const between = (word: number, least: number, most: number): boolean => (h[word] as number) >= least && (h[word] as number) <= most;
+  return (
+    h[HEADER.magic] === MAGIC &&
+    h[HEADER.version] === VERSION &&
+    h[HEADER.minor] !== 0 &&
+    h[HEADER.check] === checkOf(h) &&
+    between(HEADER.firstNode, 1, MAX_NODES) &&
+    between(HEADER.nodes, Math.max(2, h[HEADER.firstNode] as number), MAX_NODES) &&
+    between(HEADER.firstHandle, 1, MAX_HANDLES) &&
+    between(HEADER.handles, h[HEADER.firstHandle] as number, MAX_HANDLES) &&
+    between(HEADER.links, 1, MAX_LINKS) &&
+    between(HEADER.names, 8, NAMES_SIZE) &&
+    between(HEADER.devices, 0, DEVICES) &&
+    nodes[FUSE_ROOT_ID * NODE_WORDS + SEAL] === (FUSE_ROOT_ID ^ SEAL_KEY) >>> 0
+  );
 }

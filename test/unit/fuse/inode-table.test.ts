@@ -7,7 +7,8 @@ import { libc } from "../../../src/sys/libc.ts";
 import { cstr } from "../../../src/sys/name.ts";
 import { HandleTable } from "../../../src/fuse/passthrough/handle-table.ts";
 import { InodeTable } from "../../../src/fuse/passthrough/inode-table.ts";
-import { HEADER, SharedTables } from "../../../src/fuse/passthrough/shared-tables.ts";
+import { SharedTables } from "../../../src/fuse/passthrough/shared-tables.ts";
+import { HEADER } from "../../../src/fuse/passthrough/table-layout.ts";
 
 const bytes = (name: string): [Uint8Array, number, number] => {
   const buffer = Buffer.from(`${name}\0`);
@@ -157,7 +158,7 @@ describe("a successor", () => {
     first.nodes.lookedUp(file);
     first.nodes.addName(file, dir, ...bytes("file"));
     const fh = new HandleTable(first.tables, first.nodes).open(file, 2, -1);
-    first.tables.header[HEADER.minor] = 31;
+    first.tables.settle(31, 0, 0);
 
     const tables = new SharedTables({ fd: again(fd), resume: true });
     const nodes = new InodeTable(tables);
@@ -182,7 +183,7 @@ describe("a successor", () => {
       first.nodes.lookedUp(n);
       first.nodes.addName(n, first.root, ...bytes(`n${i}`));
     }
-    first.tables.header[HEADER.minor] = 31;
+    first.tables.settle(31, 0, 0);
     const damage = fc.array(fc.tuple(fc.integer({ min: 12, max: 300 * 12 }), fc.integer({ min: 0, max: 0xffffffff })), { maxLength: 50 });
     const check = (words: readonly [number, number][]): void => {
       for (const [at, value] of words) first.tables.nodes.u32[at] = value;
@@ -194,16 +195,5 @@ describe("a successor", () => {
     };
     fc.assert(fc.property(damage, check), { numRuns: 60, interruptAfterTimeLimit: 3000 });
     raw(libc.close, fd);
-  });
-
-  test("refuses a redelivered request whose last server died while running it, and only that one", () => {
-    const tables = new SharedTables();
-    expect(tables.admitRedelivered(5, 0x80000000)).toBe(true);
-    tables.settleRedelivered();
-    expect(tables.admitRedelivered(5, 0x80000000)).toBe(true);
-    // The server dies here: its successor finds the mark.
-    expect(tables.admitRedelivered(5, 0x80000000)).toBe(false);
-    expect(tables.admitRedelivered(5, 0x80000000)).toBe(true);
-    expect(tables.admitRedelivered(7, 0x80000000)).toBe(true);
   });
 });
