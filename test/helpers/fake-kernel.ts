@@ -57,13 +57,18 @@ export class FakeKernel {
       allowOther: false,
       trace: options.trace ?? false,
     };
-    this.session = new Session(spec, theirs, options.state, new Memory(), false, {
-      defer: () => {},
-      makeRoom: () => false,
-      log: (message) => this.log.push(message),
-      negotiated: (features) => (this.features = features),
-      turn: new Turn(),
-    });
+    try {
+      this.session = new Session(spec, theirs, options.state, new Memory(), false, {
+        defer: () => {},
+        makeRoom: () => false,
+        log: (message) => this.log.push(message),
+        negotiated: (features) => (this.features = features),
+        turn: new Turn(),
+      });
+    } catch (error) {
+      close(ours);
+      throw error;
+    }
   }
 
   /** Sends bytes, lets the session take one step, and returns what that step found. */

@@ -34,6 +34,15 @@ const serve = (resume: boolean): FakeKernel => {
   if (resume) expect(kernel.reply()).toMatchObject({ unique: 0n, error: 7 });
   return kernel;
 };
+/** A root that was changed cannot be told from another directory in its place, which is refused. */
+function serveUnlessRefused(): FakeKernel | undefined {
+  try {
+    return serve(true);
+  } catch (error) {
+    expect(String(error)).toContain("another directory stands in storage");
+    return undefined;
+  }
+}
 const end = (kernel: FakeKernel): void => {
   kernel.close();
   open = open.filter((each) => each !== kernel);
@@ -148,7 +157,8 @@ test("fuzz: any words anywhere do no harm", { timeout: 60_000 }, () => {
   const check = (words: readonly [number, number, number][], requests: readonly [number, bigint, bigint, string][]): void => {
     regions.forEach((at, i) => writeSync(memory, copies[i] as Buffer, 0, 8192, at));
     for (const [at, index, value] of words) writeSync(memory, fields(value), 0, 4, at + index * 4);
-    const kernel = serve(true);
+    const kernel = serveUnlessRefused();
+    if (kernel === undefined) return;
     for (const [op, node, number, name] of requests) {
       expect(kernel.step(request(op, node, fields(number, 0n, 100, 0, name, name)))).toBe(STEP.handled);
       kernel.reply();

@@ -42,10 +42,12 @@ export function lookup(fs: Passthrough): number {
   return fuse_entry_out.SIZE;
 }
 
+// The kernel holds a node while a file of it is open. A handle that is left belongs to nobody: an OPEN was answered by a server that died
+// before the kernel heard of it, and again by the next one.
 function forgetNode(fs: Passthrough, nodeid: number, count: number): void {
   const { nodes } = fs;
   nodes.forget(nodeid, count);
-  if (fs.behaviour.noOpen && nodes.isForgotten(nodeid) && !nodes.isDirectory(nodeid)) fs.files.forgotten(nodeid);
+  if (nodes.isForgotten(nodeid) && !nodes.isDirectory(nodeid)) fs.files.forgotten(nodeid);
 }
 
 export function forget(fs: Passthrough): number {

@@ -10,8 +10,15 @@ import { call } from "../../sys/call.ts";
 import { libc } from "../../sys/libc.ts";
 import { FUSE_ROOT_ID } from "../abi/constants.ts";
 import { Journal } from "./journal.ts";
-import { DEVICES, HANDLE_WORDS, HANDLES_AT, HEADER, HEADER_SIZE, LINK_WORDS, LINKS_AT, MAGIC } from "./table-layout.ts";
 import {
+  DEVICES,
+  HANDLE_WORDS,
+  HANDLES_AT,
+  HEADER,
+  HEADER_SIZE,
+  LINK_WORDS,
+  LINKS_AT,
+  MAGIC,
   MAX_HANDLES,
   MAX_LINKS,
   MAX_NODES,
