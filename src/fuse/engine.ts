@@ -23,7 +23,7 @@ const SPIN_US = 60;
 const LANES = 2;
 const DIRECTORIES = 256;
 /** Files each mount may keep open unasked; less where few descriptors are allowed. */
-const FILES = { least: 64, most: 4096, share: 1 / 64 };
+const FILES = { least: 64, most: 4096, share: 1 / 8 };
 const CAP_SYS_ADMIN = 21;
 /** Descriptors kept back for the start of the lanes: whoever syncs a file must not wait for another to be closed. */
 const RESERVE = 24;

@@ -41,11 +41,14 @@ export const NOT_TAKEN = {
   FUSE_REQUEST_TIMEOUT: "a slow storage is waited for",
 } as const;
 
+/** Descriptors that are a node's own know no O_APPEND: only with the writeback cache does the kernel send every write with its place. */
+const NO_OPEN = F.FUSE_NO_OPEN_SUPPORT | F.FUSE_WRITEBACK_CACHE;
+
 function wanted(behaviour: Behaviour, mayPassthrough: boolean, offered: number, offered2: number): [number, number] {
   const passthrough = mayPassthrough && (offered2 & F2.FUSE_PASSTHROUGH) !== 0;
   const mode = behaviour.exclusive ? (passthrough ? 0 : F.FUSE_WRITEBACK_CACHE) : F.FUSE_AUTO_INVAL_DATA;
   // FUSE_PASSTHROUGH is said in the answer to OPEN. Without OPEN, truncation comes as SETATTR.
-  const noOpen = behaviour.exclusive && behaviour.reopens && !passthrough && (offered & F.FUSE_NO_OPEN_SUPPORT) !== 0;
+  const noOpen = behaviour.exclusive && behaviour.reopens && !passthrough && (offered & NO_OPEN) === NO_OPEN;
   const open = noOpen ? F.FUSE_NO_OPEN_SUPPORT : F.FUSE_ATOMIC_O_TRUNC;
   const common = F2.FUSE_DIRECT_IO_ALLOW_MMAP | F2.FUSE_HAS_RESEND | F2.FUSE_CREATE_SUPP_GROUP;
   return [WANTED | mode | open, common | (passthrough ? F2.FUSE_PASSTHROUGH : 0)];

@@ -27,7 +27,10 @@ export const hot = {
   // attributes
   statx: bind<(dirfd: N, path: N, flags: N, mask: N, buf: N) => N>("int statx(int, int64_t, int, uint32_t, int64_t)"),
   fstatfs: bind<(fd: N, buf: N) => N>("int fstatfs(int, int64_t)"),
+  fchmod: bind<(fd: N, mode: N) => N>("int fchmod(int, uint32_t)"),
   fchmodat: bind<(dirfd: N, path: N, mode: N, flags: N) => N>("int fchmodat(int, int64_t, uint32_t, int)"),
+  /** fchmodat2(2), by its number. */
+  fchmodat2: bind<(number: N, dirfd: N, path: N, mode: N, flags: N) => N>("long syscall(long, int, int64_t, uint32_t, int)"),
   fchownat: bind<(dirfd: N, path: N, uid: N, gid: N, flags: N) => N>("int fchownat(int, int64_t, uint32_t, uint32_t, int)"),
   utimensat: bind<(dirfd: N, path: N, times: N, flags: N) => N>("int utimensat(int, int64_t, int64_t, int)"),
 
@@ -45,6 +48,10 @@ export const hot = {
   setxattr: bind<(path: N, name: N, value: N, size: N, flags: N) => N>("int setxattr(int64_t, int64_t, int64_t, size_t, int)"),
   listxattr: bind<(path: N, list: N, size: N) => N>("int64_t listxattr(int64_t, int64_t, size_t)"),
   removexattr: bind<(path: N, name: N) => N>("int removexattr(int64_t, int64_t)"),
+  fgetxattr: bind<(fd: N, name: N, value: N, size: N) => N>("int64_t fgetxattr(int, int64_t, int64_t, size_t)"),
+  fsetxattr: bind<(fd: N, name: N, value: N, size: N, flags: N) => N>("int fsetxattr(int, int64_t, int64_t, size_t, int)"),
+  flistxattr: bind<(fd: N, list: N, size: N) => N>("int64_t flistxattr(int, int64_t, size_t)"),
+  fremovexattr: bind<(fd: N, name: N) => N>("int fremovexattr(int, int64_t)"),
 
   // waiting
   epoll_create1: bind<(flags: N) => N>("int epoll_create1(int)"),
@@ -66,5 +73,5 @@ export const hot = {
 /** syscall(2) numbers; they differ between architectures. */
 export const SYS =
   arch === "arm64"
-    ? { getdents64: 61, setgroups: 159, capget: 90, capset: 91 }
-    : { getdents64: 217, setgroups: 116, capget: 125, capset: 126 };
+    ? { getdents64: 61, setgroups: 159, capget: 90, capset: 91, fchmodat2: 452 }
+    : { getdents64: 217, setgroups: 116, capget: 125, capset: 126, fchmodat2: 452 };

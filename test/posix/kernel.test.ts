@@ -4,7 +4,7 @@ import { posixSuite } from "./suite.ts";
 const NOBODY = 65_534;
 
 posixSuite({ target: "kernel-shared", engine: "kernel", cache: "shared", uid: NOBODY });
-// Few descriptors: what is open beyond 128 files has to be found again.
+// Few descriptors: what is open beyond 1,024 files has to be found again.
 posixSuite({ target: "kernel-exclusive", engine: "kernel", cache: "exclusive", uid: NOBODY, nofile: 8_192 });
 posixSuite({ target: "kernel-root-shared", engine: "kernel", cache: "shared", allowOther: true });
 posixSuite({ target: "kernel-root-exclusive", engine: "kernel", cache: "exclusive", allowOther: true });

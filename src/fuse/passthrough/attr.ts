@@ -1,6 +1,6 @@
 // Attributes: GETATTR, STATX, SETATTR and STATFS. What an open handle can answer is answered by it, so unlinked files keep working;
 // times go through in nanoseconds, with UTIME_NOW and UTIME_OMIT meaning what the caller meant.
-import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_ACCMODE, O_NONBLOCK, O_RDONLY, O_WRONLY } from "../../sys/constants.ts";
+import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, O_ACCMODE, O_NONBLOCK, O_RDONLY, O_WRONLY } from "../../sys/constants.ts";
 import { UTIME_NOW, UTIME_OMIT } from "../../sys/constants.ts";
 import { settled } from "../../sys/call.ts";
 import { ERRNO } from "../../sys/errno.ts";
@@ -50,7 +50,7 @@ export function setattr(fs: Passthrough): number {
   if (fd < 0) return fd;
   let result = 0;
   if ((valid & abi.FATTR_MODE) !== 0) {
-    result = settled(hot.fchmodat(AT_FDCWD, fs.procPath(fd), mem.word(IN + fuse_setattr_in.mode) & 0o7777, 0));
+    result = fs.chmodFd(fd, mem.word(IN + fuse_setattr_in.mode) & 0o7777);
   }
   if (result >= 0 && (valid & (abi.FATTR_UID | abi.FATTR_GID)) !== 0) result = chown(fs, fd, valid);
   if (result >= 0 && (valid & CHANGES) === 0) clearSetId(fs, fd);
@@ -118,7 +118,7 @@ function setTimes(fs: Passthrough, fd: number, valid: number): number {
   const { mem } = fs;
   putTime(fs, TIMES_AT, valid, abi.FATTR_ATIME, abi.FATTR_ATIME_NOW, fuse_setattr_in.atime, fuse_setattr_in.atimensec);
   putTime(fs, TIMES_AT + 16, valid, abi.FATTR_MTIME, abi.FATTR_MTIME_NOW, fuse_setattr_in.mtime, fuse_setattr_in.mtimensec);
-  const result = settled(hot.utimensat(AT_FDCWD, fs.procPath(fd), mem.address + TIMES_AT, 0));
+  const result = fs.setTimesFd(fd, mem.address + TIMES_AT);
   return result === -EPERM && fs.behaviour.writeback ? setTimesOfAnother(fs, fd, valid) : result;
 }
 
@@ -130,7 +130,7 @@ function setTimesOfAnother(fs: Passthrough, fd: number, valid: number): number {
   if ((valid & abi.FATTR_ATIME_NOW) === 0) return -EPERM;
   mem.setLong(TIMES_AT + 8, UTIME_NOW);
   mem.setLong(TIMES_AT + 24, UTIME_NOW);
-  return settled(hot.utimensat(AT_FDCWD, fs.procPath(fd), mem.address + TIMES_AT, 0));
+  return fs.setTimesFd(fd, mem.address + TIMES_AT);
 }
 
 /** One struct timespec: seconds copied bit by bit (they may be negative), nanoseconds zero-extended. */

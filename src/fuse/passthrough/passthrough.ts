@@ -4,7 +4,7 @@ import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, F_DUPFD_CLOEXEC, O_CLOEXE
 import { O_DIRECTORY, O_NOFOLLOW, O_PATH, S_ISGID, S_IXUSR } from "../../sys/constants.ts";
 import { raw, settled } from "../../sys/call.ts";
 import { ERRNO } from "../../sys/errno.ts";
-import { hot } from "../../sys/hot.ts";
+import { hot, SYS } from "../../sys/hot.ts";
 import { libc } from "../../sys/libc.ts";
 import { STATX, STATX_BASIC_STATS, STATX_BTIME } from "../../sys/stat.ts";
 import { FUSE_ROOT_ID } from "../abi/constants.ts";
@@ -20,7 +20,7 @@ import type { LaneJob } from "./lane-job.ts";
 import { NodeFiles } from "./node-files.ts";
 import type { SharedTables } from "./shared-tables.ts";
 
-const { EACCES, EIO, ELOOP, EMFILE, ENFILE, ENOENT, ENOTDIR, ESTALE } = ERRNO;
+const { EACCES, EBADF, EINVAL, EIO, ELOOP, EMFILE, ENFILE, ENOENT, ENOTDIR, ESTALE } = ERRNO;
 const MASK = STATX_BASIC_STATS | STATX_BTIME;
 const PROC_FD = Buffer.from("/proc/self/fd/", "latin1");
 
@@ -256,9 +256,9 @@ export class Passthrough {
     // Outside of its group the owner's chmod would drop set-group-ID.
     if ((mode & S_ISGID) !== 0 && !creds.isMember(mem.word(STATX_AT + STATX.stx_gid))) return -EACCES;
     this.#tables.noteMode(nodeid, mode);
-    const changed = settled(hot.fchmodat(AT_FDCWD, this.procPath(fd), mode | bits, 0));
+    const changed = this.chmodFd(fd, mode | bits);
     const called = changed < 0 ? -EACCES : call();
-    if (changed === 0) hot.fchmodat(AT_FDCWD, this.procPath(fd), mode, 0);
+    if (changed === 0) this.chmodFd(fd, mode);
     this.#tables.noteMode(0, 0);
     return called;
   }
@@ -268,7 +268,7 @@ export class Passthrough {
     const { nodeid, mode } = this.#tables.notedMode;
     if (nodeid === 0) return;
     const fd = this.borrow(nodeid);
-    if (fd >= 0) hot.fchmodat(AT_FDCWD, this.procPath(fd), mode, 0);
+    if (fd >= 0) this.chmodFd(fd, mode);
     this.giveBack();
     this.#tables.noteMode(0, 0);
   }
@@ -367,6 +367,33 @@ export class Passthrough {
   giveBack(): void {
     if (this.#borrowed >= 0) hot.close(this.#borrowed);
     this.#borrowed = -1;
+  }
+
+  /**
+   * Runs `direct`, or `byPath` with a path that names the file behind `fd` where that is an O_PATH descriptor, to many calls EBADF. The path costs
+   * several times as much: the kernel makes an inode in /proc for it.
+   */
+  onFd(fd: number, direct: () => number, byPath: (path: number) => number): number {
+    const result = settled(direct());
+    return result === -EBADF ? settled(byPath(this.procPath(fd))) : result;
+  }
+
+  /** fchmod(2). */
+  chmodFd(fd: number, mode: number): number {
+    return this.onFd(
+      fd,
+      () => hot.fchmod(fd, mode),
+      (path) => {
+        const result = hot.fchmodat2(SYS.fchmodat2, fd, this.mem.address + EMPTY_AT, mode, AT_EMPTY_PATH); // since Linux 6.6
+        return result === 0 ? 0 : hot.fchmodat(AT_FDCWD, path, mode, 0);
+      },
+    );
+  }
+
+  /** futimens(3) with the two struct timespec at `times`. */
+  setTimesFd(fd: number, times: number): number {
+    const result = settled(hot.utimensat(fd, this.mem.address + EMPTY_AT, times, AT_EMPTY_PATH));
+    return result === -EINVAL ? settled(hot.utimensat(AT_FDCWD, this.procPath(fd), times, 0)) : result; // before Linux 5.8
   }
 
   /** Address of "/proc/self/fd/N": names exactly the file behind a descriptor, a symlink too, whatever its path has become. */

@@ -1,5 +1,4 @@
-// Extended attributes, POSIX ACLs among them, through /proc/self/fd/N: that names the file itself, a symlink too, by its descriptor.
-import { settled } from "../../sys/call.ts";
+// Extended attributes, POSIX ACLs among them, by a descriptor of the file itself, or where it is O_PATH (a symlink too) by its name in /proc.
 import { ERRNO } from "../../sys/errno.ts";
 import { hot } from "../../sys/hot.ts";
 import { FUSE_SETXATTR_ACL_KILL_SGID } from "../abi/constants.ts";
@@ -13,19 +12,27 @@ const COMPAT_SIZE = 8;
 
 const ACCESS_ACL = Buffer.from("system.posix_acl_access\0");
 
-/** Runs `call` with the path that names the request's node. */
-function onNode(fs: Passthrough, call: (path: number) => number): number {
+/** Runs one of two calls for the request's node: by a descriptor, or by a path that names it. */
+function onNode(fs: Passthrough, direct: (fd: number) => number, byPath: (path: number) => number): number {
   const fd = fs.borrow(fs.req.nodeid);
   if (fd < 0) return fd;
-  const result = settled(call(fs.procPath(fd)));
+  const result = fs.onFd(fd, () => direct(fd), byPath);
   fs.giveBack();
   return result;
 }
 
+type Ask = (file: number, buffer: number, room: number) => number;
+
 /** A size of 0 asks how large the answer would be. */
-function answer(fs: Passthrough, size: number, call: (path: number, buffer: number, size: number) => number): number {
+function answer(fs: Passthrough, direct: Ask, byPath: Ask): number {
   const { mem } = fs;
-  const result = onNode(fs, (path) => call(path, mem.address + OUT, Math.min(size, MAX_IO)));
+  const size = mem.word(IN + fuse_getxattr_in.size);
+  const [out, room] = [mem.address + OUT, Math.min(size, MAX_IO)];
+  const result = onNode(
+    fs,
+    (fd) => direct(fd, out, room),
+    (path) => byPath(path, out, room),
+  );
   if (result < 0 || size !== 0) return result;
   mem.setWord(OUT + fuse_getxattr_out.size, result);
   mem.setWord(OUT + fuse_getxattr_out.padding, 0);
@@ -34,10 +41,14 @@ function answer(fs: Passthrough, size: number, call: (path: number, buffer: numb
 
 export function getxattr(fs: Passthrough): number {
   const name = fs.mem.address + fs.req.name0;
-  return answer(fs, fs.mem.word(IN + fuse_getxattr_in.size), (path, buffer, size) => hot.getxattr(path, name, buffer, size));
+  return answer(
+    fs,
+    (fd, buffer, room) => hot.fgetxattr(fd, name, buffer, room),
+    (path, buffer, room) => hot.getxattr(path, name, buffer, room),
+  );
 }
 
-export const listxattr = (fs: Passthrough): number => answer(fs, fs.mem.word(IN + fuse_getxattr_in.size), hot.listxattr);
+export const listxattr = (fs: Passthrough): number => answer(fs, hot.flistxattr, hot.listxattr);
 
 export function setxattr(fs: Passthrough): number {
   const { mem, req, creds } = fs;
@@ -52,12 +63,21 @@ export function setxattr(fs: Passthrough): number {
   // An ACL set by one outside the file's group clears setgid: the kernel tells, the storage does it for that caller.
   if (extended && (mem.word(IN + fuse_setxattr_in.setxattr_flags) & FUSE_SETXATTR_ACL_KILL_SGID) !== 0) creds.become(req);
   const flags = mem.word(IN + fuse_setxattr_in.flags);
-  const result = onNode(fs, (path) => hot.setxattr(path, mem.address + name, mem.address + value, size, flags));
+  const [key, from] = [mem.address + name, mem.address + value];
+  const result = onNode(
+    fs,
+    (fd) => hot.fsetxattr(fd, key, from, size, flags),
+    (path) => hot.setxattr(path, key, from, size, flags),
+  );
   creds.restore();
   return result;
 }
 
 export function removexattr(fs: Passthrough): number {
   const name = fs.mem.address + fs.req.name0;
-  return onNode(fs, (path) => hot.removexattr(path, name));
+  return onNode(
+    fs,
+    (fd) => hot.fremovexattr(fd, name),
+    (path) => hot.removexattr(path, name),
+  );
 }

@@ -24,7 +24,7 @@ def as_user(uid, gid, groups, f):
 
 /** A Python prelude: `create(name, mode)` gives a file open for reading and writing; `check(files)` writes and reads each by its own content. */
 const HELD = `import mmap, os
-COUNT = 300
+COUNT = 600
 def create(name, mode): return os.open(name, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_DIRECT, mode)
 page = mmap.mmap(-1, 4096)
 rounds = 0

@@ -46,7 +46,7 @@ export const removed: Cases = {
     await python(
       directory,
       `import os
-count = 300
+count = 600
 files = [os.open("f%d" % n, os.O_CREAT | os.O_RDWR | os.O_DSYNC) for n in range(count)]
 try: files += [os.open(".", os.O_TMPFILE | os.O_RDWR) for n in range(count)]
 except OSError: pass # not on every filesystem
