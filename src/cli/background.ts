@@ -16,7 +16,7 @@ export async function startBackground(options: MountOptions): Promise<void> {
   const { runtimeDir } = locations(process.env);
   makePrivateDirectory(runtimeDir);
   const logFile = join(runtimeDir, "daemon.log");
-  const log = openSync(logFile, "a", 0o600);
+  const log = openLog(logFile);
   // The daemon must not pin the directory it was started from, and its own output must not hold a pipe of the caller open.
   const child = fork(PROGRAM, [...process.argv.slice(2), "--foreground"], {
     detached: true,
@@ -31,6 +31,19 @@ export async function startBackground(options: MountOptions): Promise<void> {
   printReport(outcome.report, options);
   process.exitCode = outcome.exitCode;
   child.unref();
+}
+
+function openLog(path: string): number {
+  try {
+    return openSync(path, "a", 0o600);
+  } catch (error) {
+    const { code = String(error) } = error as NodeJS.ErrnoException;
+    throw new HmpersistError(
+      "HMP_ENVIRONMENT",
+      `cannot write ${path}: ${code}`,
+      "make room on that file system, and check its permissions",
+    );
+  }
 }
 
 // Relative paths on the command line were meant from where the user stands.

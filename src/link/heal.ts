@@ -16,9 +16,9 @@ import { sameBytes } from "./observe.ts";
 import { openPlaces, type Places } from "./places.ts";
 import { asProblem, conflict, foreignLink, inTheWay } from "./problems.ts";
 import { recover } from "./recover.ts";
-import { dropStage, storeStage, writeStage, type Memory, type Stored } from "./stage.ts";
+import { dropStage, storeStage, writeStage, type Memory } from "./stage.ts";
 import { dropEmptyDirectory, dropSwap, putBack, swapIn } from "./swap.ts";
-import type { HealOutcome, LinkRecord } from "./types.ts";
+import type { HealOutcome, LinkRecord, Stored } from "./types.ts";
 import { linkText, statPlace } from "../sys/walk.ts";
 import { writersBelow } from "./writers.ts";
 
@@ -74,7 +74,7 @@ function mend(places: Places, spec: LinkSpec, memory: Memory, options: HealOptio
     }
     const before = statPlace(source);
     if (before !== undefined && isDirectory(before)) return conflict(`${spec.source} is a directory, a file is expected`, spec);
-    const outcome = healFile(places, last, options);
+    const outcome = healFile(places, spec, last, options);
     if ("result" in outcome) return outcome;
     if (outcome.stored !== undefined) last = { ...last, known: outcome.stored.known };
   }
@@ -109,7 +109,7 @@ interface Again {
   readonly stored: Stored | undefined;
 }
 
-function healFile(places: Places, memory: Memory, options: HealOptions): HealOutcome | Again {
+function healFile(places: Places, spec: LinkSpec, memory: Memory, options: HealOptions): HealOutcome | Again {
   const { target } = places;
   let fd: number;
   try {
@@ -128,8 +128,13 @@ function healFile(places: Places, memory: Memory, options: HealOptions): HealOut
       return { stored: undefined };
     }
     const stored = storeStage(places.source, memory);
-    if (!isSettled(places, fd, before)) return { stored };
-    return switchOver(places, fd, before, stored, lost);
+    try {
+      if (!isSettled(places, fd, before)) return { stored };
+      return switchOver(places, fd, before, stored, lost);
+    } catch (error) {
+      // No room for a link in the home, for one. What is in storage now is not taken for somebody else's the next time.
+      return { ...asProblem(error, spec), stored };
+    }
   } finally {
     close(fd);
   }

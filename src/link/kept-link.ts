@@ -104,6 +104,10 @@ export class KeptLink {
       return this.#busy(outcome.reason);
     }
     this.#busySince = undefined;
+    if ((outcome.result === "conflict" || outcome.result === "failed") && outcome.stored !== undefined) {
+      const { known, backup } = outcome.stored;
+      memory.set(target, { text: source, known, backups: withBackup(record, backup) });
+    }
     if (outcome.result === "conflict") {
       if (this.#state !== "conflicted") log("warn", { link: target, reason: outcome.reason }, "link conflicted");
       return this.#set("conflicted", outcome.reason, outcome.hint);
@@ -112,7 +116,7 @@ export class KeptLink {
     this.#pace.succeeded();
     if (outcome.result === "healed") {
       const { known, backup, bytes, lost } = outcome;
-      const backups = backup === undefined ? record.backups : [...record.backups, backup].slice(-BACKUPS_KEPT);
+      const backups = withBackup(record, backup);
       memory.set(target, { text: source, known, backups, healed: record.healed + 1, lastHealed: new Date().toISOString() });
       this.#pace.healed();
       log("info", { link: target, source, bytes, ...(backup === undefined ? {} : { backup }) }, "link healed");
@@ -149,3 +153,6 @@ export class KeptLink {
     if (!same) this.#tools.changed();
   }
 }
+
+const withBackup = ({ backups }: LinkRecord, backup: string | undefined): readonly string[] =>
+  backup === undefined ? backups : [...backups, backup].slice(-BACKUPS_KEPT);

@@ -12,7 +12,7 @@ import { isKnown, knownOf } from "./known.ts";
 import { copyMetadata } from "./metadata.ts";
 import { sameBytes } from "./observe.ts";
 import { stageName } from "./private-name.ts";
-import type { Known } from "./types.ts";
+import type { Known, Stored } from "./types.ts";
 import { ParentError, statPlace, syncDirectory, type Place } from "../sys/walk.ts";
 
 /** Copies the open file `fd` with everything it has to the stage of `place`, on disk. Returns what the storage cannot hold. */
@@ -39,11 +39,6 @@ export const dropStage = (place: Place): void => dropName(place.dir, stageName(p
 export interface Memory {
   readonly known: Known | undefined;
   readonly backups: readonly string[];
-}
-
-export interface Stored {
-  readonly known: Known;
-  readonly backup: string | undefined;
 }
 
 /**

@@ -29,6 +29,12 @@ export type RemoveOutcome =
   | { readonly result: "removed" | "missing" | "left" }
   | ({ readonly result: "failed"; readonly errno: string } & Problem);
 
+/** What a file in storage is after new content went there, and what it was before if that was kept. */
+export interface Stored {
+  readonly known: Known;
+  readonly backup: string | undefined;
+}
+
 export type HealOutcome =
   /** "ok": the link stands; "relinked": it had been deleted and is back, what storage holds behind it again. */
   | { readonly result: "ok" | "relinked"; readonly known: Known | undefined }
@@ -43,9 +49,9 @@ export type HealOutcome =
     }
   /** A program is still writing; look again later. `known` is set if a snapshot went to storage meanwhile. */
   | { readonly result: "busy"; readonly reason: string; readonly known: Known | undefined }
-  | ({ readonly result: "conflict" } & Problem)
-  /** E.g. ENOSPC: the plain file stays where it is. */
-  | ({ readonly result: "failed"; readonly errno: string } & Problem);
+  | ({ readonly result: "conflict"; readonly stored?: Stored } & Problem)
+  /** E.g. ENOSPC: the plain file stays where it is. `stored` is set if its content is in storage nonetheless. */
+  | ({ readonly result: "failed"; readonly errno: string; readonly stored?: Stored } & Problem);
 
 /** "refused": everything is where it was, or in both places. */
 export type AdoptOutcome = { readonly result: "adopted" } | ({ readonly result: "refused" } & Problem);

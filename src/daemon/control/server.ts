@@ -16,7 +16,16 @@ export async function listen(path: string, handler: Handler, log: Log): Promise<
   rmSync(path, { force: true });
   const server = createServer((socket) => accept(socket, handler, log));
   server.listen(path);
-  await once(server, "listening");
+  try {
+    await once(server, "listening");
+  } catch (error) {
+    const { code = String(error) } = error as NodeJS.ErrnoException;
+    throw new HmpersistError(
+      "HMP_ENVIRONMENT",
+      `cannot listen at ${path}: ${code}`,
+      "make room on that file system, and check its permissions",
+    );
+  }
   // Where no descriptor is left for another connection, the ones there are go on.
   server.on("error", (error) => log.error({ error: error.message }, "control connection not accepted"));
   chmodSync(path, 0o600);
