@@ -10,12 +10,14 @@ const onSmallStorage = (
   name: string,
   make: (mountpoint: string, sandbox: Sandbox) => void,
   body: (sandbox: Sandbox, data: string) => Promise<void>,
+  cache: "shared" | "exclusive" = "shared",
 ): Promise<void> =>
-  withSandbox(name, {}, async (sandbox) => {
+  // Through the page cache also where root could have files passed through.
+  withSandbox(name, { env: { HMPERSIST_PASSTHROUGH: "0" } }, async (sandbox) => {
     const disk = join(sandbox.base, "disk");
     mkdirSync(disk);
     make(disk, sandbox);
-    const persistence = { [disk]: { directories: ["data"] } };
+    const persistence = { [disk]: { directories: [{ directory: "data", cache }] } };
     sandbox.writeConfig({ home: sandbox.home, engine: "kernel", persistence });
     expect(await sandbox.run(["mount", "--config", sandbox.configFile]), sandbox.log()).toMatchObject({ code: 0 });
     const { daemon } = await sandbox.status();
@@ -66,6 +68,24 @@ test.each([
     expect(await outcome(sandbox, data, `os.unlink("big")`)).toBe("ok");
     expect(await outcome(sandbox, data, `f = open("later", "wb"); f.write(b"y" * 1000000); f.flush(); os.fsync(f.fileno())`)).toBe("ok");
   }),
+);
+
+test(
+  "what the kernel writes back where there is room for a part only is ENOSPC to fsync, and never lost in silence",
+  { timeout: 60_000 },
+  () =>
+    onSmallStorage(
+      "writeback",
+      tmpfs,
+      async (sandbox, data) => {
+        const write = (name: string, size: number): string =>
+          `f = os.open("${name}", os.O_WRONLY | os.O_CREAT); os.write(f, b"x" * ${size}); os.fsync(f); os.close(f)`;
+        expect(await outcome(sandbox, data, write("most", 15 << 19))).toBe("ok");
+        // One WRITE request, of which about half fits.
+        expect(await outcome(sandbox, data, write("rest", 1 << 20))).toBe("ENOSPC");
+      },
+      "exclusive",
+    ),
 );
 
 test("a storage remounted read-only answers EROFS, reads go on, and writes work again after it", { timeout: 60_000 }, () =>

@@ -74,6 +74,17 @@ function readCached(fs: Passthrough, fd: number, offset: number, size: number): 
   return done;
 }
 
+// Pages that the kernel writes back: it looks at the errno only, and what a short answer leaves out would be lost without a word.
+function writeAll(fd: number, address: number, size: number, offset: number): number {
+  let done = 0;
+  while (done < size) {
+    const result = settled(hot.pwrite(fd, address + done, size - done, offset + done));
+    if (result <= 0) return result === 0 ? -EIO : result;
+    done += result;
+  }
+  return done;
+}
+
 export function write(fs: Passthrough): number {
   const { mem, req, creds } = fs;
   const fh = mem.long(IN + s.fuse_write_in.fh);
@@ -87,7 +98,9 @@ export function write(fs: Passthrough): number {
   const kill = (mem.word(IN + s.fuse_write_in.write_flags) & abi.FUSE_WRITE_KILL_SUIDGID) !== 0;
   const done = (fs.handles.flags(fh) & O_APPEND) === 0 ? 0 : appendedBefore(fs, fd, size);
   if (kill) creds.become(req);
-  const rest = done < size ? settled(hot.pwrite(fd, mem.address + req.payload + done, size - done, offset)) : 0;
+  const [at, left] = [mem.address + req.payload + done, size - done];
+  const cached = (mem.word(IN + s.fuse_write_in.write_flags) & abi.FUSE_WRITE_CACHE) !== 0;
+  const rest = left <= 0 ? 0 : cached ? writeAll(fd, at, left, offset) : settled(hot.pwrite(fd, at, left, offset));
   if (kill) creds.restore();
   const result = rest < 0 && done > 0 ? done : rest + done;
   if (result < 0) return result;
