@@ -153,13 +153,19 @@ export class Sandbox {
   }
 
   /** Starts a command as the sandbox's user; it is killed at the end. */
-  spawn(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
-    return this.#spawnAs(this.uid, command, args, env);
+  spawn(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}, stdin: "ignore" | "pipe" = "ignore"): ChildProcess {
+    return this.#spawnAs(this.uid, command, args, env, stdin);
   }
 
-  #spawnAs(uid: number, command: string, args: readonly string[], env: NodeJS.ProcessEnv): ChildProcess {
+  #spawnAs(
+    uid: number,
+    command: string,
+    args: readonly string[],
+    env: NodeJS.ProcessEnv,
+    stdin: "ignore" | "pipe" = "ignore",
+  ): ChildProcess {
     const identity = uid === 0 ? {} : { uid, gid: uid };
-    const child = spawn(command, args, { cwd: this.base, env: { ...this.env, ...env }, stdio: ["ignore", "pipe", "pipe"], ...identity });
+    const child = spawn(command, args, { cwd: this.base, env: { ...this.env, ...env }, stdio: [stdin, "pipe", "pipe"], ...identity });
     this.#children.push(child);
     return child;
   }
@@ -170,8 +176,10 @@ export class Sandbox {
   }
 
   async status(): Promise<StatusReport> {
-    const { stdout } = await this.run(["status", "--json"]);
-    return JSON.parse(stdout) as StatusReport;
+    const { stdout, stderr } = await this.run(["status", "--json"]);
+    const report = JSON.parse(stdout) as StatusReport;
+    if (report.server === undefined) throw new Error(`no status: ${stdout}${stderr}`);
+    return report;
   }
 
   /** Polls `status` until `wanted` holds. */
@@ -205,7 +213,9 @@ export class Sandbox {
 
   async dispose(): Promise<void> {
     const own = (): MountInfo[] => readMountinfo().filter((mount) => mount.mountpoint.startsWith(`${this.base}/`));
-    for (const mount of own().filter((each) => each.type.startsWith("fuse"))) execFileSync("umount", ["-i", "-l", "-c", mount.mountpoint]);
+    // A lazy unmount takes along what is mounted inside, which could not be reached through a mount without a server.
+    const fuse = (): MountInfo | undefined => own().find((mount) => mount.type.startsWith("fuse"));
+    for (let mount = fuse(); mount !== undefined; mount = fuse()) execFileSync("umount", ["-i", "-l", "-c", mount.mountpoint]);
     for (const pid of this.pids()) kill(pid);
     for (const child of this.#children) child.kill("SIGKILL");
     await until(

@@ -20,7 +20,7 @@ const OWN = S_IRUSR | S_IWUSR;
 const isWritable = (flags: number): boolean => (flags & O_PATH) === 0 && (flags & O_ACCMODE) !== O_RDONLY;
 const serves = (flags: number, writing: boolean): boolean =>
   (flags & O_PATH) === 0 && (writing ? isWritable(flags) : (flags & O_ACCMODE) !== O_WRONLY);
-const isRefusal = (result: number): boolean => result === -EACCES || result === -EPERM;
+export const isRefusal = (result: number): boolean => result === -EACCES || result === -EPERM;
 
 export class NodeFiles {
   readonly #fs: Passthrough;
@@ -60,7 +60,7 @@ export class NodeFiles {
     const flags = COMMON | (writing || this.#cache.get(nodeid) >= 0 ? O_RDWR : O_RDONLY);
     const free = this.#fs.openNode(nodeid, flags);
     if (!isRefusal(free)) return this.#keep(nodeid, free, flags, false);
-    const owners = this.#openAsOwner(nodeid, flags);
+    const owners = this.openAsOwner(nodeid, flags);
     if (!isRefusal(owners)) return this.#keep(nodeid, owners, flags, true);
     const least = COMMON | (writing ? O_WRONLY : O_RDONLY);
     return this.#keep(nodeid, this.#fs.openNode(nodeid, least), least, false);
@@ -74,7 +74,8 @@ export class NodeFiles {
     return fd;
   }
 
-  #openAsOwner(nodeid: number, flags: number): number {
+  /** Opens a file whose permissions would refuse us, as its owner may; -EACCES if it is not ours. */
+  openAsOwner(nodeid: number, flags: number): number {
     const fs = this.#fs;
     const path = this.#fs.openNode(nodeid, O_PATH);
     if (path < 0) return path;

@@ -17,7 +17,7 @@ import { HandleTable } from "./handle-table.ts";
 import { InodeTable } from "./inode-table.ts";
 import type { Journal } from "./journal.ts";
 import type { LaneJob } from "./lane-job.ts";
-import { NodeFiles } from "./node-files.ts";
+import { isRefusal, NodeFiles } from "./node-files.ts";
 import type { SharedTables } from "./shared-tables.ts";
 
 const { EACCES, EBADF, EINVAL, EIO, ELOOP, EMFILE, ENFILE, ENOENT, ENOTDIR, ESTALE } = ERRNO;
@@ -413,7 +413,10 @@ export class Passthrough {
     if (!this.handles.has(fh)) return -EIO;
     const fd = this.handles.fd(fh);
     if (fd >= 0) return fd;
-    const again = this.openNode(this.handles.node(fh), this.handles.flags(fh));
+    const [nodeid, flags] = [this.handles.node(fh), this.handles.flags(fh)];
+    const asked = this.openNode(nodeid, flags);
+    // It was opened when its permissions allowed that, or made without any, as git makes its objects.
+    const again = isRefusal(asked) ? this.files.openAsOwner(nodeid, flags) : asked;
     if (again >= 0) this.handles.setFd(fh, again);
     return again;
   }
