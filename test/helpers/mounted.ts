@@ -1,10 +1,11 @@
 // A directory served through an engine by a process of its own, for the length of a test. Cleanup never depends on the server: a mount
 // that hangs is aborted through /sys/fs/fuse/connections, its server killed by pid, the mount detached.
 import { spawn, execFile, execFileSync, type ChildProcess } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, rmdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import type { CacheMode } from "../../src/config/config.ts";
 import { readMountinfo } from "../../src/sys/mountinfo.ts";
+import { abortConnection } from "./connections.ts";
 import { deadline, kernelStacks, until } from "./deadline.ts";
 import { programPath } from "./program.ts";
 import type { ServeOrder } from "./serve.ts";
@@ -55,14 +56,6 @@ const minorOf = (mountpoint: string): string | undefined =>
     .filter((mount) => mount.mountpoint === mountpoint)
     .at(-1)
     ?.device.split(":")[1];
-
-const CONNECTIONS = "/sys/fs/fuse/connections";
-
-function abortConnection(minor: string): void {
-  if (readdirSync(CONNECTIONS).length === 0) execFileSync("mount", ["-t", "fusectl", "none", CONNECTIONS]);
-  const file = join(CONNECTIONS, minor, "abort");
-  if (existsSync(file)) writeFileSync(file, "1");
-}
 
 function start(options: MountOptions, mountpoint: string): ChildProcess {
   const identity = options.uid === undefined ? {} : { uid: options.uid, gid: options.uid };
