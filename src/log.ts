@@ -1,7 +1,7 @@
 // The daemon's log: one JSON object a line (pino) for the journal, a short human line on a terminal. Message texts are constant, so
 // that they grep; what varies is in the fields `mount`, `link`, `op`, `errno`, `ms`.
 import { pino, type Logger } from "pino";
-import { printable } from "./sys/text.ts";
+import { printable, printableJson } from "./sys/text.ts";
 
 export type Log = Logger;
 
@@ -17,7 +17,9 @@ function humanLine(json: string): string {
 }
 
 export function createLog(level = "info", human = process.stderr.isTTY): Log {
-  const write = human ? (line: string) => process.stderr.write(humanLine(line)) : (line: string) => process.stderr.write(line);
+  const write = human
+    ? (line: string) => process.stderr.write(humanLine(line))
+    : (line: string) => process.stderr.write(printableJson(line));
   // A log that cannot be written, for want of room or of a reader, loses lines and ends nobody.
   process.stderr.on("error", () => {});
   // systemd reads the priority of a line from a "<N>" prefix only with SyslogLevelPrefix; the level field serves journalctl -o json.

@@ -1,6 +1,7 @@
 // Runs a command and ends the process: the only place that does.
 import { CommanderError } from "commander";
 import { EXIT, HmpersistError } from "../errors.ts";
+import { printable, printableLines } from "../sys/text.ts";
 import { createProgram } from "./program.ts";
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -12,7 +13,7 @@ async function main(argv: readonly string[]): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
     if (error instanceof HmpersistError) return complain(error, argv);
     process.stderr.write(
-      `hmpersist: internal error, please report it: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+      `hmpersist: internal error, please report it: ${printableLines(error instanceof Error ? (error.stack ?? error.message) : String(error))}\n`,
     );
     return EXIT.internal;
   }
@@ -22,8 +23,8 @@ function complain(error: HmpersistError, argv: readonly string[]): number {
   if (argv.includes("--json")) {
     process.stdout.write(`${JSON.stringify({ error: { code: error.code, message: error.message, hint: error.hint ?? null } })}\n`);
   }
-  process.stderr.write(`hmpersist: ${error.message}\n`);
-  if (error.hint !== undefined) process.stderr.write(`  hint: ${error.hint}\n`);
+  process.stderr.write(`hmpersist: ${printableLines(error.message)}\n`);
+  if (error.hint !== undefined) process.stderr.write(`  hint: ${printable(error.hint)}\n`);
   return error.exitCode;
 }
 

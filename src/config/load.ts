@@ -50,7 +50,7 @@ export function adHocConfig(options: AdHoc, env: NodeJS.ProcessEnv = process.env
 function checked(where: string, { config, problems }: { config: Config; problems: readonly Problem[] }): Config {
   if (problems.length === 0) return config;
   const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
-  throw new HmpersistError("HMP_CONFIG_INVALID", [`${where}: ${count}`, ...problems.map(line)].join("\n"));
+  throw new HmpersistError("HMP_CONFIG_INVALID", [`${printable(where)}: ${count}`, ...problems.map(line)].join("\n"));
 }
 
 const line = ({ option, problem, wayOut }: Problem): string => printable(`  ${option === "" ? "" : `${option}: `}${problem}; ${wayOut}`);
@@ -63,19 +63,19 @@ function readText(path: string): string {
     if (isErrno(error, "ENOENT", "ENOTDIR")) {
       throw new HmpersistError(
         "HMP_CONFIG_MISSING",
-        `there is no configuration at ${path}`,
+        `there is no configuration at ${printable(path)}`,
         "write it (see `hmpersist config schema`), name another with --config, or give --storage with --directory and --file",
       );
     }
     const code = (error as NodeJS.ErrnoException).code ?? "error";
-    throw new HmpersistError("HMP_CONFIG_INVALID", `${path} cannot be read: ${code}`, "name a readable file with --config", {
+    throw new HmpersistError("HMP_CONFIG_INVALID", `${printable(path)} cannot be read: ${code}`, "name a readable file with --config", {
       cause: error,
     });
   }
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (error) {
-    throw new HmpersistError("HMP_CONFIG_INVALID", `${path} is not UTF-8`, "save it as UTF-8", { cause: error });
+    throw new HmpersistError("HMP_CONFIG_INVALID", `${printable(path)} is not UTF-8`, "save it as UTF-8", { cause: error });
   }
 }
 
@@ -84,7 +84,7 @@ function readJson(text: string, where: string): unknown {
     return parseJson(text);
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
-    const problem = `${where}:${error.line}:${error.column}: ${error.message}`;
+    const problem = `${printable(where)}:${error.line}:${error.column}: ${error.message}`;
     throw new HmpersistError("HMP_CONFIG_INVALID", problem, "correct the JSON at that line and column", { cause: error });
   }
 }

@@ -1,33 +1,37 @@
 // One daemon per user: an flock on a file in the runtime directory. The kernel drops it with the process, so it is never stale.
-import { chmodSync, mkdirSync, statSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
-import { AT_FDCWD, O_CLOEXEC, O_CREAT, O_NOFOLLOW, O_RDWR } from "../sys/constants.ts";
+import { AT_FDCWD, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDWR } from "../sys/constants.ts";
 import { raw } from "../sys/call.ts";
 import { monotonicMs } from "../sys/clock.ts";
 import { errnoName, SysError } from "../sys/errno.ts";
+import { chmodFd } from "../sys/fd-path.ts";
 import { close, ftruncate, openat, pread } from "../sys/file.ts";
 import { libc } from "../sys/libc.ts";
 import { cstr } from "../sys/name.ts";
+import { statFd } from "../sys/stat.ts";
 import { HmpersistError } from "../errors.ts";
 
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 
-/** Makes the runtime directory, 0700 and ours. */
+const WAY_OUT = "set XDG_RUNTIME_DIR to a directory of your own";
+
+/** Makes the runtime directory: 0700, ours, and no link that somebody put there for us to follow (it may lie in /tmp). */
 export function makePrivateDirectory(path: string): void {
+  let fd = -1;
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 });
-    const stat = statSync(path);
-    if (stat.uid !== process.getuid?.()) {
-      throw new HmpersistError("HMP_ENVIRONMENT", `${path} belongs to uid ${stat.uid}`, "set XDG_RUNTIME_DIR to a directory of your own");
-    }
-    if ((stat.mode & 0o077) !== 0) chmodSync(path, 0o700);
+    fd = openat(AT_FDCWD, cstr(path), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    const { uid, mode } = statFd(fd);
+    if (uid !== process.getuid?.()) throw new HmpersistError("HMP_ENVIRONMENT", `${path} belongs to uid ${uid}`, WAY_OUT);
+    if ((mode & 0o077) !== 0) chmodFd(fd, 0o700);
   } catch (error) {
     if (error instanceof HmpersistError) throw error;
     const code = (error as NodeJS.ErrnoException).code ?? String(error);
-    throw new HmpersistError("HMP_ENVIRONMENT", `cannot make ${path}: ${code}`, "set XDG_RUNTIME_DIR to a directory of your own", {
-      cause: error,
-    });
+    throw new HmpersistError("HMP_ENVIRONMENT", `cannot make ${path} a private directory: ${code}`, WAY_OUT, { cause: error });
+  } finally {
+    if (fd >= 0) close(fd);
   }
 }
 

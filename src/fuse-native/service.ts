@@ -1,7 +1,7 @@
 // Between libfuse's requests and the operations: counts, traces, and turns a handler's exception into EIO for that request alone.
 import type { ServeSpec, ServeStats } from "../engine/engine.ts";
 import { ERRNO, errnoName } from "../sys/errno.ts";
-import { printable } from "../sys/text.ts";
+import { printable, printableLines } from "../sys/text.ts";
 import type { FuseNative, NativeHandler, Request } from "./binding.ts";
 import { EMPTY, operations, type Counters, type Done } from "./operations.ts";
 
@@ -43,7 +43,9 @@ export class Service {
         try {
           handler(done, request, ...(args as never[]));
         } catch (error) {
-          process.stderr.write(`fuse-native: ${name} failed: ${error instanceof Error ? error.stack : String(error)}\n`);
+          process.stderr.write(
+            `fuse-native: ${name} failed: ${printableLines(error instanceof Error ? (error.stack ?? "") : String(error))}\n`,
+          );
           done(-ERRNO.EIO);
         }
       });

@@ -4,6 +4,7 @@
 import { writeSync } from "node:fs";
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { call } from "../sys/call.ts";
+import { printableLines } from "../sys/text.ts";
 import { monotonicMs } from "../sys/clock.ts";
 import { hot } from "../sys/hot.ts";
 import { EVENTS_AT, Memory } from "./codec/memory.ts";
@@ -49,7 +50,7 @@ const tell = (message: FromThread): void => parentPort?.postMessage(message);
 // A reader of the log that is slow (EAGAIN: the pipe may be non-blocking) or gone must not end a mount: the line is lost instead.
 const log = (message: string): void => {
   try {
-    writeSync(2, `${message}\n`);
+    writeSync(2, `${printableLines(message)}\n`);
   } catch {
     // Nowhere to say it.
   }

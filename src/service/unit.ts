@@ -72,5 +72,7 @@ const lines = (section: Section): string => section.map(([key, value]) => `${key
 function quote(word: string): string {
   const escaped = word.replaceAll("%", "%%").replaceAll("$", "$$$$");
   if (/^[\w@%+=:,./$-]+$/.test(escaped)) return escaped;
-  return `"${escaped.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
+  const quoted = escaped.replaceAll("\\", "\\\\").replaceAll('"', '\\"');
+  // A line break in a name must not begin a line of the unit.
+  return `"${quoted.replaceAll(/[\u0000-\u001f\u007f]/g, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`)}"`;
 }

@@ -43,15 +43,15 @@ afterEach(() => {
   grounds.remove();
 });
 
-/** Does `once` with 0, 1, 2 ... until it has been both done (true) and refused (false) often enough, or there are no more. */
-async function race(once: (number: number) => boolean | Promise<boolean>, most = Infinity): Promise<void> {
+/** Does `once` with 0, 1, 2 ... below `different`, again and again, until it has been both done (true) and refused (false). */
+async function race(once: (number: number) => boolean | Promise<boolean>, different = 50_000): Promise<void> {
   const count = { done: 0, refused: 0 };
   victim.remember();
   const exchanges = await whileExchanging(exchanged, victim.path, async () => {
     const end = Date.now() + MS;
     const both = (): boolean => count.done > 0 && count.refused > 0;
-    for (let number = 0; number < most && Date.now() < (both() ? end : end + PATIENCE_MS); number += 1) {
-      count[(await once(number)) ? "done" : "refused"] += 1;
+    for (let number = 0; Date.now() < (both() ? end : end + PATIENCE_MS); number += 1) {
+      count[(await once(number % different)) ? "done" : "refused"] += 1;
       // The exchanger may share this processor.
       if (number % 50 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
     }

@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { loadConfig } from "../../config/load.ts";
 import { locations } from "../../config/locations.ts";
 import { makeDesired } from "../../plan/desired.ts";
+import { printable } from "../../sys/text.ts";
 
 export interface CheckOptions {
   readonly config?: string;
@@ -19,7 +20,7 @@ export async function check(file: string | undefined, options: CheckOptions): Pr
     process.stdout.write(`${JSON.stringify({ file: path, home: config.home, directories, files, notes: config.notes })}\n`);
     return;
   }
-  process.stdout.write(`${path} is valid: ${directories} directories and ${files} files for ${config.home}\n`);
+  process.stdout.write(`${printable(path)} is valid: ${directories} directories and ${files} files for ${config.home}\n`);
   for (const note of config.notes) process.stdout.write(`note: ${note}\n`);
 }
 

@@ -30,8 +30,7 @@ export function install(options: ServiceOptions): void {
   const forgotten = [...program, config, place.unit].filter((path) => isForgotten(path, readMountinfo()));
   if (options.json === true) return json({ unit: place.unit, config, changed, reloaded, forgotten });
   say(`${changed ? "wrote" : "left as it is:"} ${place.unit}`);
-  for (const path of forgotten)
-    say(`warning: ${printable(path)} is on a tmpfs and will be gone after a reboot: ${wayOut(path, place.unit)}`);
+  for (const path of forgotten) say(`warning: ${path} is on a tmpfs and will be gone after a reboot: ${wayOut(path, place.unit)}`);
   if (scope === "user") say(reloaded ? `next: systemctl --user start ${UNIT}` : "it starts with the next login");
   else
     say(
@@ -92,5 +91,5 @@ function wayOut(path: string, unit: string): string {
   return "keep it on a disk";
 }
 
-const say = (line: string): void => void process.stdout.write(`${line}\n`);
-const json = (value: unknown): void => say(JSON.stringify(value));
+const say = (line: string): void => void process.stdout.write(`${printable(line)}\n`);
+const json = (value: unknown): void => void process.stdout.write(`${JSON.stringify(value)}\n`);

@@ -13,8 +13,8 @@ const IDLE_MS = 60_000;
 
 /** Listens on `path`, taking over a stale socket; the caller holds the instance lock, so nobody else can own it. */
 export async function listen(path: string, handler: Handler, log: Log): Promise<Server> {
-  rmSync(path, { force: true });
-  const server = createServer((socket) => accept(socket, handler, log));
+  makeRoom(path);
+  const server = createServer({ allowHalfOpen: true }, (socket) => accept(socket, handler, log));
   server.listen(path);
   try {
     await once(server, "listening");
@@ -32,6 +32,16 @@ export async function listen(path: string, handler: Handler, log: Log): Promise<
   return server;
 }
 
+function makeRoom(path: string): void {
+  try {
+    // Whatever was left there, a link itself and not what it leads to.
+    rmSync(path, { force: true });
+  } catch (error) {
+    const { message } = error as Error;
+    throw new HmpersistError("HMP_ENVIRONMENT", `the control socket cannot be made: ${message}`, `remove ${path}`, { cause: error });
+  }
+}
+
 function accept(socket: Socket, handler: Handler, log: Log): void {
   socket.on("error", () => socket.destroy());
   socket.setTimeout(IDLE_MS, () => socket.destroy());
@@ -41,24 +51,35 @@ function accept(socket: Socket, handler: Handler, log: Log): void {
     socket.destroy();
     return;
   }
-  let text = "";
-  let queue = Promise.resolve();
+  // It went away in the middle of something.
+  converse(socket, handler, log).catch(() => socket.destroy());
+}
+
+// One request after the other: nothing more is read before the reply to the last one is on its way.
+async function converse(socket: Socket, handler: Handler, log: Log): Promise<void> {
+  let unfinished: string[] = [];
+  let length = 0;
   socket.setEncoding("utf8");
-  socket.on("data", (chunk: string) => {
-    text += chunk;
-    if (text.length > MAX_MESSAGE) return void socket.destroy();
-    for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n")) {
-      const line = text.slice(0, end);
-      text = text.slice(end + 1);
-      queue = queue.then(async () => {
-        // A long command is not an idle connection.
-        socket.setTimeout(0);
-        const reply = await answer(line, handler, log);
-        if (!socket.destroyed) socket.write(`${JSON.stringify(reply)}\n`);
-        socket.setTimeout(IDLE_MS);
-      });
+  for await (const chunk of socket.iterator({ destroyOnReturn: false }) as AsyncIterable<string>) {
+    const lines = chunk.split("\n");
+    const last = lines.pop() ?? "";
+    for (const line of lines) {
+      const whole = [...unfinished, line].join("");
+      unfinished = [];
+      length = 0;
+      if (whole.length > MAX_MESSAGE) return void socket.destroy();
+      // A long command is not an idle connection.
+      socket.setTimeout(0);
+      const reply = await answer(whole, handler, log);
+      if (!socket.write(`${JSON.stringify(reply)}\n`)) await Promise.race([once(socket, "drain"), once(socket, "close")]);
+      socket.setTimeout(IDLE_MS);
     }
-  });
+    unfinished.push(last);
+    length += last.length;
+    if (length > MAX_MESSAGE) return void socket.destroy();
+  }
+  // Who has asked all may listen yet.
+  socket.end();
 }
 
 function uidOf(socket: Socket): number | undefined {
