@@ -1,20 +1,21 @@
 // A server that has no descriptors left gives up the directories it keeps open before any program is told EMFILE, and nothing of it stays.
 import { execFileSync } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { lstatSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { mountData, outcome, WAYS } from "../helpers/faults.ts";
-import { withSandbox, type Sandbox } from "../helpers/sandbox.ts";
+import { deadline, kernelStacks, until } from "../helpers/deadline.ts";
+import { withSandbox } from "../helpers/sandbox.ts";
 
 const DIRECTORIES = 300;
 
-/** Leaves the server `free` descriptors more than it has, or takes some away from what it keeps open for speed. */
-async function limitServer(sandbox: Sandbox, free: number): Promise<number> {
-  const { server } = await sandbox.status();
-  const pid = server?.pid ?? 0;
-  const limit = readdirSync(`/proc/${pid}/fd`).length + free;
-  execFileSync("prlimit", [`--nofile=${limit}:${limit}`, "--pid", String(pid)]);
-  return pid;
+/** Leaves a process `free` descriptors more than it has, or takes some away from what it keeps open for speed. */
+function limit(pid: number, free: number): void {
+  softLimit(pid, readdirSync(`/proc/${pid}/fd`).length + free);
 }
+
+// The hard limit stays: not even root may raise it everywhere.
+const softLimit = (pid: number, number: number): void => void execFileSync("prlimit", [`--nofile=${number}:`, "--pid", String(pid)]);
 
 const MAKE = `
 for n in range(${DIRECTORIES}):
@@ -51,11 +52,42 @@ test.each(WAYS)("$name: EMFILE comes only when descriptors are really exhausted,
     const data = await mountData(sandbox, sandbox.storage, way);
     expect(await outcome(sandbox, data, MAKE)).toBe("ok");
     // The kernel engine keeps up to 256 directories open.
-    const pid = await limitServer(sandbox, way.engine === "kernel" ? -150 : 80);
+    const pid = (await sandbox.status()).server?.pid ?? 0;
+    limit(pid, way.engine === "kernel" ? -150 : 80);
     expect(await outcome(sandbox, data, EXHAUST)).toBe("EMFILE");
     expect(await outcome(sandbox, data, READ_ALL)).toBe("ok");
     const { server } = await sandbox.status();
     expect(server).toMatchObject({ pid, restarts: 0 });
+    expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0 });
+  }),
+);
+
+test("a daemon without descriptors stays up; what it could not do it does when it has some", { timeout: 120_000 }, () =>
+  withSandbox("emfile-daemon", {}, async (sandbox) => {
+    const data = await mountData(sandbox, sandbox.storage, { engine: "kernel", cache: "shared" }, ["settings"]);
+    const { daemon, server } = await sandbox.status();
+    const [pid = 0, serverPid = 0] = [daemon?.pid, server?.pid];
+    limit(pid, -2);
+    // Nobody can be heard, which the caller is told soon enough; the mounts do not need the daemon.
+    const unheard = await deadline("status", 20_000, sandbox.run(["status"]), () => kernelStacks(pid));
+    expect(unheard.code).not.toBe(0);
+    expect(await outcome(sandbox, data, `open("note", "w").write("kept")`)).toBe("ok");
+    const settings = join(sandbox.home, "settings");
+    rmSync(settings);
+    writeFileSync(settings, "volume = 11");
+    process.kill(serverPid, "SIGKILL");
+    const reading = outcome(sandbox, data, `assert open("note").read() == "kept"`);
+    await until("the daemon to find that it cannot start a server", 20_000, () => sandbox.log().includes("no server could be started"));
+    softLimit(pid, 1024);
+    expect(await deadline("the read", 20_000, reading, () => `${kernelStacks(pid)}${sandbox.log()}`)).toBe("ok");
+    await until(
+      "the link to be mended",
+      60_000,
+      () => lstatSync(settings).isSymbolicLink(),
+      () => sandbox.log(),
+    );
+    expect(readFileSync(join(sandbox.storage, "settings"), "utf8")).toBe("volume = 11");
+    expect((await sandbox.status()).daemon?.pid).toBe(pid);
     expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0 });
   }),
 );
