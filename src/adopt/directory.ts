@@ -4,6 +4,7 @@
 import { RENAME_EXCHANGE } from "../sys/constants.ts";
 import { mkdirat, renameat2, symlinkat } from "../sys/dir.ts";
 import { call } from "../sys/call.ts";
+import { watchClock } from "../sys/clock.ts";
 import { isErrno } from "../sys/errno.ts";
 import { chmodFd } from "../sys/fd-path.ts";
 import { close } from "../sys/file.ts";
@@ -34,6 +35,7 @@ export class DirectoryAdoption {
   readonly #source: Place;
   readonly #stage: CName;
   readonly #aside: CName;
+  #clockWentBack: () => boolean = () => false;
 
   /**
    * Opens both ends. Throws ParentError or SysError where they cannot be reached.
@@ -256,10 +258,12 @@ export class DirectoryAdoption {
   }
 
   #late(verifiedNs: bigint): string[] {
+    // Where the clock was set back meanwhile, what was changed has an older date: then all may have been.
+    const uncertain = this.#clockWentBack() || BigInt(Date.now()) * 1_000_000n < verifiedNs;
     const late: string[] = [];
     inDirectory(this.#target.dir, this.#aside, (fd) =>
       walkTree(fd, ({ stat, shown }) => {
-        if (!isDirectory(stat) && stat.ctimeNs > verifiedNs) late.push(shown);
+        if (!isDirectory(stat) && (uncertain || stat.ctimeNs > verifiedNs)) late.push(shown);
       }),
     );
     return [...late, ...writersBelow(this.asidePath).map(({ path }) => `${printable(path)} (open for writing)`)];
@@ -274,6 +278,7 @@ export class DirectoryAdoption {
   #now(): string {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, TICK_MS);
     const now = BigInt(Date.now() - TICK_MS / 2) * 1_000_000n;
+    this.#clockWentBack = watchClock(TICK_MS);
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, TICK_MS);
     return String(now);
   }
