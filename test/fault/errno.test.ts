@@ -14,7 +14,8 @@ import errno, os, struct, sys
 CALLS = "OPEN READ WRITE FSYNC ALLOCATE TRUNCATE MKDIR RENAME UNLINK LINK STAT COPY".split()
 ERRNOS = "EIO ENOSPC EDQUOT EROFS EMFILE ENFILE ENOMEM".split()
 CASES = [
-  ("OPEN", "make(f)", "os.close(os.open(f, os.O_RDONLY))"),
+  # An exclusive mount opens a file when it is first read.
+  ("OPEN", "make(f, direct=True)", "fd = os.open(f, os.O_RDONLY); assert os.pread(fd, 10, 0) == b'x' * 10"),
   ("OPEN", "", "os.close(os.open(f, os.O_CREAT | os.O_WRONLY))"),
   ("OPEN", "os.mkdir(f)", "os.listdir(f)"),
   ("READ", "make(f, direct=True); fd = os.open(f, os.O_RDONLY)", "assert os.pread(fd, 10, 0) == b'x' * 10"),
