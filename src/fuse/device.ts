@@ -29,13 +29,19 @@ export class Device {
     return settled(hot.write(this.fd, this.#mem.address + REPLY, length));
   }
 
+  /** Tells the kernel something it did not ask for: `code` with the `size` bytes at OUT. */
+  notify(code: number, size: number): number {
+    const mem = this.#mem;
+    const length = fuse_out_header.SIZE + size;
+    mem.clear(REPLY, fuse_out_header.SIZE);
+    mem.setWord(REPLY + fuse_out_header.len, length);
+    mem.setWord(REPLY + fuse_out_header.error, code);
+    return this.write(length);
+  }
+
   /** Asks for what a predecessor had read and not answered. Kernels before 6.9 refuse it. */
   resend(): number {
-    const mem = this.#mem;
-    mem.clear(REPLY, fuse_out_header.SIZE);
-    mem.setWord(REPLY + fuse_out_header.len, fuse_out_header.SIZE);
-    mem.setWord(REPLY + fuse_out_header.error, FUSE_NOTIFY_RESEND);
-    return this.write(fuse_out_header.SIZE);
+    return this.notify(FUSE_NOTIFY_RESEND, 0);
   }
 
   /** Answers a request that a predecessor had read. -ENOENT: it was answered before. */

@@ -101,6 +101,7 @@ export class Session {
             host.defer(this, lo, hi, job);
           },
           makeRoom: () => host.makeRoom(),
+          notify: (code, size) => this.device.notify(code, size),
         },
         limits,
       );

@@ -49,8 +49,11 @@ export class WarmUp {
     request.set(body, fuse_in_header.SIZE);
     raw(libc.write, this.#kernel, request, request.length);
     this.#session.step();
-    const length = raw(libc.read, this.#kernel, this.#reply, this.#reply.length);
-    return length > fuse_out_header.SIZE && this.#reply.readInt32LE(fuse_out_header.error) === 0;
+    for (;;) {
+      const length = raw(libc.read, this.#kernel, this.#reply, this.#reply.length);
+      const error = length < fuse_out_header.SIZE ? -1 : this.#reply.readInt32LE(fuse_out_header.error);
+      if (error <= 0) return length > fuse_out_header.SIZE && error === 0; // above 0: a notification
+    }
   }
 
   /** The payload's first word: a node id or a handle. */

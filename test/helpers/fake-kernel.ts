@@ -39,6 +39,8 @@ export interface Reply {
 export class FakeKernel {
   readonly session: Session;
   readonly log: string[] = [];
+  /** Notifications. */
+  readonly told: Reply[] = [];
   features: readonly string[] | undefined;
   readonly #fd: number;
 
@@ -77,8 +79,16 @@ export class FakeKernel {
     return this.session.step();
   }
 
-  /** The reply that is there; undefined when none is. */
+  /** The reply that is there; undefined when none is. What the kernel was told before it (error is the code) is in `told`. */
   reply(): Reply | undefined {
+    for (;;) {
+      const message = this.#message();
+      if (message === undefined || message.error <= 0) return message;
+      this.told.push(message);
+    }
+  }
+
+  #message(): Reply | undefined {
     const buffer = Buffer.alloc(1 << 20);
     const control = raw(libc.fcntl, this.#fd, 4, 0o4000);
     const length = control < 0 ? control : raw(libc.read, this.#fd, buffer, buffer.length);

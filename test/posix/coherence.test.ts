@@ -55,8 +55,8 @@ afterEach(async () => {
   removeTree(storage);
 });
 
-async function mountAs(cache: "shared" | "exclusive"): Promise<Mounted> {
-  mounted = await startMount({ engine: "kernel", cache, source: storage });
+async function mountAs(cache: "shared" | "exclusive", options: { readonly passthrough?: false } = {}): Promise<Mounted> {
+  mounted = await startMount({ engine: "kernel", cache, source: storage, ...options });
   return mounted;
 }
 
@@ -81,10 +81,13 @@ async function seen(look: (expression: string) => Promise<unknown>, expression: 
   }
 }
 
-describe("shared", () => {
+describe.each([
+  { way: "through the page cache", options: { passthrough: false } as const },
+  { way: "with FUSE_PASSTHROUGH", options: {} },
+])("shared, $way", ({ options }) => {
   test("new content of the same size is seen, by name, through an open file and through a mapping", async () => {
     writeFileSync(join(storage, "file"), "before");
-    const look = await observe((await mountAs("shared")).mountpoint);
+    const look = await observe((await mountAs("shared", options)).mountpoint);
     expect(await look(`keep("file") and [content("file"), pread("file"), mapped("file")]`)).toEqual(["before", "before", "before"]);
     writeFileSync(join(storage, "file"), "AFTER!");
     await seen(look, `[content("file"), pread("file")]`, ["AFTER!", "AFTER!"]);
@@ -93,7 +96,7 @@ describe("shared", () => {
 
   test("growth and truncation are seen, by name and through an open file", async () => {
     writeFileSync(join(storage, "file"), "12345");
-    const look = await observe((await mountAs("shared")).mountpoint);
+    const look = await observe((await mountAs("shared", options)).mountpoint);
     expect(await look(`keep("file") and os.stat("file").st_size`)).toBe(5);
     appendFileSync(join(storage, "file"), "67890");
     await seen(look, `[os.stat("file").st_size, os.fstat(f["file"]).st_size, pread("file")]`, [10, 10, "1234567890"]);
@@ -103,7 +106,7 @@ describe("shared", () => {
 
   test("a new file, directory and hard link are seen, and listed", async () => {
     writeFileSync(join(storage, "old"), "x");
-    const look = await observe((await mountAs("shared")).mountpoint);
+    const look = await observe((await mountAs("shared", options)).mountpoint);
     expect(await look(`[there("file"), there("dir"), sorted(os.listdir("."))]`)).toEqual([false, false, ["old"]]);
     writeFileSync(join(storage, "file"), "new");
     mkdirSync(join(storage, "dir"));
@@ -114,7 +117,7 @@ describe("shared", () => {
 
   test("a deletion is seen; the file that is open stays readable, and listings no longer name it", async () => {
     writeFileSync(join(storage, "file"), "content");
-    const look = await observe((await mountAs("shared")).mountpoint);
+    const look = await observe((await mountAs("shared", options)).mountpoint);
     expect(await look(`keep("file") and content("file")`)).toBe("content");
     unlinkSync(join(storage, "file"));
     await seen(look, `[there("file"), os.listdir(".")]`, [false, []]);
@@ -125,7 +128,7 @@ describe("shared", () => {
   test("a rename is seen, of files and of directories, and what is open follows", async () => {
     mkdirSync(join(storage, "dir"));
     writeFileSync(join(storage, "dir/file"), "content");
-    const look = await observe((await mountAs("shared")).mountpoint);
+    const look = await observe((await mountAs("shared", options)).mountpoint);
     expect(await look(`keep("dir/file") and content("dir/file")`)).toBe("content");
     renameSync(join(storage, "dir"), join(storage, "moved"));
     await seen(look, `[there("dir"), there("moved/file")]`, [false, true]);
@@ -137,7 +140,7 @@ describe("shared", () => {
 
   test("a file replaced by rename is seen by name, and the one that was open stays the old one", async () => {
     writeFileSync(join(storage, "config"), "old");
-    const look = await observe((await mountAs("shared")).mountpoint);
+    const look = await observe((await mountAs("shared", options)).mountpoint);
     expect(await look(`keep("config") and content("config")`)).toBe("old");
     for (let round = 0; round < 3; round += 1) {
       writeFileSync(join(storage, "config.tmp"), `new ${round}`);
@@ -151,7 +154,7 @@ describe("shared", () => {
   test("modes, times and a symlink's text are seen", async () => {
     writeFileSync(join(storage, "file"), "x");
     execFileSync("ln", ["-s", "one", join(storage, "link")]);
-    const look = await observe((await mountAs("shared")).mountpoint);
+    const look = await observe((await mountAs("shared", options)).mountpoint);
     expect(await look(`os.readlink("link")`)).toBe("one");
     await look(`os.stat("file").st_mode`);
     execFileSync("chmod", ["0604", join(storage, "file")]);
@@ -164,7 +167,7 @@ describe("shared", () => {
     mkdirSync(join(storage, "dir"));
     writeFileSync(join(storage, "dir/file"), "x");
     linkSync(join(storage, "dir/file"), join(storage, "hard"));
-    const { mountpoint } = await mountAs("shared");
+    const { mountpoint } = await mountAs("shared", options);
     const program = `import os
 for top, dirs, files in os.walk("."):
     for name in sorted(dirs + files) + ["."]:

@@ -204,6 +204,45 @@ test("CREATE, WRITE, READ, RELEASE", () => {
   expect(readFileSync(join(source, "new"), "latin1")).toBe("\0\0\0payload");
 });
 
+test("the content of a small file comes before the answer to its OPEN: once, and if the kernel knows of it", () => {
+  const STORE = 4;
+  kernel.init();
+  const told = (): string[] => {
+    const all = kernel.told.splice(0);
+    expect(all.every(({ error, unique }) => error === STORE && unique === 0n)).toBe(true);
+    return all.map(
+      ({ data }) => `${data.readBigUInt64LE(0)} ${data.readBigUInt64LE(8)} ${data.readUInt32LE(16)} ${data.toString("latin1", 24)}`,
+    );
+  };
+  const lookup = (name: string): bigint => kernel.ask(request(1, 1n, fields(name))).data.readBigUInt64LE(0);
+  const open = (nodeid: bigint, flags = 0): bigint => kernel.ask(request(14, nodeid, fields(flags, 0))).data.readBigUInt64LE(0);
+  const release = (nodeid: bigint, fh: bigint): void => void kernel.ask(request(18, nodeid, fields(fh, 0, 0, 0n)));
+
+  const file = lookup("file");
+  const writing = open(file, 1);
+  open(file);
+  expect(told()).toEqual([]); // what is open may be newer in the kernel
+  release(file, writing);
+  release(file, 2n);
+  release(file, open(file));
+  expect(told()).toEqual([`${file} 0 5 hello`]);
+  release(file, open(file, 2));
+  expect(told()).toEqual([]); // it has it
+
+  writeFileSync(join(source, "file"), "AFTER!");
+  release(file, open(file));
+  expect(told()).toEqual([]); // it would drop it when it sees the new attributes
+  kernel.ask(request(3, file, Buffer.alloc(16)));
+  release(file, open(file, 2));
+  expect(told()).toEqual([`${file} 0 6 AFTER!`]);
+
+  writeFileSync(join(source, "large"), Buffer.alloc(33_000));
+  writeFileSync(join(source, "empty"), "");
+  for (const name of ["large", "empty"]) open(lookup(name));
+  open(lookup("file"), 0o1000);
+  expect(told()).toEqual([]);
+});
+
 test("a WRITE that claims more than it carries writes nothing", () => {
   kernel.init();
   const fh = kernel.ask(request(35, 1n, fields(2, 0o644, 0, 0, "new"))).data.readBigUInt64LE(128);

@@ -77,6 +77,7 @@ export const FUSE_FSYNC_FDATASYNC = 1 << 0;
 export const FUSE_OPEN_KILL_SUIDGID = 1 << 0; // 7.33
 export const FUSE_SETXATTR_ACL_KILL_SGID = 1 << 0; // 7.33
 export const FUSE_EXT_GROUPS = 32; // 7.38
+export const FUSE_NOTIFY_STORE = 4;
 export const FUSE_NOTIFY_RESEND = 7; // 7.40
 /** The high word's top bit of `unique`: the request was read before, by this server or its predecessor (7.40). */
 export const FUSE_UNIQUE_RESEND_HI = 0x80000000;

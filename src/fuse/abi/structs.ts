@@ -180,4 +180,5 @@ export const fuse_direntplus = struct({ entry_out: fuse_entry_out, dirent: fuse_
 
 export const fuse_ext_header = struct({ size: "u32", type: "u32" }); // 7.38
 export const fuse_supp_groups = struct({ nr_groups: "u32" }); // 7.38; groups follow
+export const fuse_notify_store_out = struct({ nodeid: "u64", offset: "u64", size: "u32", padding: "u32" });
 export const fuse_backing_map = struct({ fd: "i32", flags: "u32", padding: "u64" }); // 7.40

@@ -29,6 +29,7 @@ function statByHandleOrNode(fs: Passthrough, flags: number, fhAt: number): numbe
 export function getattr(fs: Passthrough): number {
   const result = statByHandleOrNode(fs, fs.mem.word(IN + fuse_getattr_in.getattr_flags), IN + fuse_getattr_in.fh);
   if (result < 0) return result;
+  fs.small.told(fs.req.nodeid);
   putAttrOut(fs.mem, OUT, fs.behaviour.timeout);
   return fuse_attr_out.SIZE;
 }
@@ -36,6 +37,7 @@ export function getattr(fs: Passthrough): number {
 export function statx(fs: Passthrough): number {
   const result = statByHandleOrNode(fs, fs.mem.word(IN + fuse_statx_in.getattr_flags), IN + fuse_statx_in.fh);
   if (result < 0) return result;
+  fs.small.told(fs.req.nodeid);
   putStatx(fs.mem, OUT, fs.behaviour.timeout);
   return fuse_statx_out.SIZE;
 }
@@ -62,6 +64,7 @@ export function setattr(fs: Passthrough): number {
   if (result >= 0) result = fs.statFd(fd);
   fs.giveBack();
   if (result < 0) return result;
+  fs.small.told(req.nodeid);
   putAttrOut(mem, OUT, fs.behaviour.timeout);
   return fuse_attr_out.SIZE;
 }

@@ -109,5 +109,6 @@ function putEntryOf(fs: Passthrough, fd: number, at: number, name: number, lengt
   if (isDot(mem, name, length) || fs.statName(fd, mem.address + name) < 0) return putDotEntry(mem, at);
   const nodeid = fs.enter(fs.req.nodeid, mem.bytes, name, length);
   if (nodeid === 0) return putDotEntry(mem, at);
+  fs.small.told(nodeid);
   putEntry(mem, at, nodeid, fs.nodes.generation(nodeid), fs.behaviour.timeout);
 }

@@ -1,5 +1,5 @@
 // Reading, writing and the other calls on one open file. What may sleep long on a disk goes to an I/O lane with a duplicate of the
-// descriptor; preadv2(RWF_NOWAIT) tells a cached read, answered here, from a cold one.
+// descriptor.
 import { AT_FDCWD, F_SETFL, O_APPEND, O_CLOEXEC, O_DIRECTORY, O_NONBLOCK, O_RDONLY, SEEK_END } from "../../sys/constants.ts";
 import { raw, settled } from "../../sys/call.ts";
 import { ERRNO } from "../../sys/errno.ts";
@@ -7,13 +7,13 @@ import { hot } from "../../sys/hot.ts";
 import { libc } from "../../sys/libc.ts";
 import * as abi from "../abi/constants.ts";
 import * as s from "../abi/structs.ts";
-import { IN, IOVEC_AT, MAX_IO, OUT, REQUEST } from "../codec/memory.ts";
+import { IN, MAX_IO, OUT, REQUEST } from "../codec/memory.ts";
 import { CHANGE } from "./journal.ts";
 import { answerSize, runJob, type LaneJob } from "./lane-job.ts";
 import { DEFERRED, type Passthrough } from "./passthrough.ts";
+import { readNow } from "./read-now.ts";
 
 const { EACCES, EAGAIN, EFBIG, EINVAL, EIO, ENOSYS, EOPNOTSUPP } = ERRNO;
-const RWF_NOWAIT = 8;
 /** A copy this small takes no longer than to hand it to a lane. */
 const QUICK_COPY = 64 * 1024;
 
@@ -47,31 +47,12 @@ export function read(fs: Passthrough): number {
   const offset = mem.long(IN + s.fuse_read_in.offset);
   const size = Math.min(mem.word(IN + s.fuse_read_in.size), MAX_IO);
   if (!Number.isSafeInteger(offset)) return -EINVAL;
-  const cached = !fs.behaviour.sleeps || fs.nowait;
-  const result =
-    fs.behaviour.sleeps && fs.nowait ? readCached(fs, fd, offset, size) : settled(hot.pread(fd, mem.address + OUT, size, offset));
-  if (result > 0) fs.bytesRead += result;
-  if (cached && result >= 0) fs.cacheHits += 1;
-  return result;
-}
-
-function readCached(fs: Passthrough, fd: number, offset: number, size: number): number {
-  const { mem } = fs;
-  let done = 0;
-  while (done < size) {
-    mem.setLong(IOVEC_AT, mem.address + OUT + done);
-    mem.setLong(IOVEC_AT + 8, size - done);
-    const got = settled(hot.preadv2(fd, mem.address + IOVEC_AT, 1, offset + done, RWF_NOWAIT));
-    if (got === 0) return done;
-    if (got === -EAGAIN) return perform(fs, jobOn("read", fd, offset, size));
-    if (got === -EOPNOTSUPP) {
-      fs.nowait = false;
-      return settled(hot.pread(fd, mem.address + OUT, size, offset));
-    }
-    if (got < 0) return got;
-    done += got;
-  }
-  return done;
+  const result = readNow(fs, fd, OUT, offset, size);
+  if (result === -EAGAIN) return perform(fs, jobOn("read", fd, offset, size));
+  const read = result === -EOPNOTSUPP ? settled(hot.pread(fd, mem.address + OUT, size, offset)) : result;
+  if (read > 0) fs.bytesRead += read;
+  if (result >= 0) fs.cacheHits += 1;
+  return read;
 }
 
 // Pages that the kernel writes back: it looks at the errno only, and what a short answer leaves out would be lost without a word.

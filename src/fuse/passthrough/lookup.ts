@@ -26,6 +26,7 @@ export function entryOf(fs: Passthrough, parent: number, dirfd: number, name: nu
 export function enterStatted(fs: Passthrough, parent: number, name: number, length: number, at: number): number {
   const nodeid = fs.enter(parent, fs.mem.bytes, name, length);
   if (nodeid === 0) return -ENOMEM;
+  fs.small.told(nodeid);
   putEntry(fs.mem, at, nodeid, fs.nodes.generation(nodeid), fs.behaviour.timeout);
   return fuse_entry_out.SIZE;
 }

@@ -94,6 +94,7 @@ export function open(fs: Passthrough): number {
       return result;
     }
   }
+  fs.small.opened(req.nodeid, fd, flags);
   return answerOpen(fs, req.nodeid, fd, flags, wanted, OUT);
 }
 

@@ -18,6 +18,7 @@ import { InodeTable } from "./inode-table.ts";
 import type { Journal } from "./journal.ts";
 import type { LaneJob } from "./lane-job.ts";
 import { isRefusal, NodeFiles } from "./node-files.ts";
+import { SmallFiles } from "./small-files.ts";
 import type { SharedTables } from "./shared-tables.ts";
 
 const { EACCES, EBADF, EINVAL, EIO, ELOOP, EMFILE, ENFILE, ENOENT, ENOTDIR, ESTALE } = ERRNO;
@@ -36,6 +37,8 @@ export interface Services {
   defer(job: LaneJob): void;
   /** Closes the kept descriptors that no request works on, of all mounts of this thread; false: there were none. */
   makeRoom(): boolean;
+  /** Tells the kernel something it did not ask for, with `size` bytes at OUT; before the reply is written there. */
+  notify(code: number, size: number): number;
 }
 
 /** Descriptors that are kept to be used again. */
@@ -54,6 +57,7 @@ export class Passthrough {
   readonly dirs: DescriptorCache;
   /** In use with `behaviour.noOpen` only. */
   readonly files: NodeFiles;
+  readonly small: SmallFiles;
   readonly behaviour: Behaviour;
   readonly services: Services;
   readonly journal: Journal;
@@ -90,11 +94,13 @@ export class Passthrough {
     this.journal = tables.journal;
     this.dirs = new DescriptorCache(directories);
     this.files = new NodeFiles(this, files);
+    this.small = new SmallFiles(this);
     this.nodes = new InodeTable(tables);
     this.handles = new HandleTable(tables, this.nodes);
     this.nodes.onFree = (nodeid) => {
       this.dirs.remove(nodeid);
       this.files.remove(nodeid);
+      this.small.remove(nodeid);
     };
     const result = this.statFd(rootFd);
     if (result < 0) throw new Error(`statx of the storage directory: errno ${-result}`);

@@ -46,6 +46,64 @@ assert open("file").read() == "01A3B56789CD", open("file").read()
 `,
     );
   },
+  "a small file is read as it was left, however often and in whatever way it is changed": async (directory) => {
+    const program = `import mmap, os
+to, back = os.pipe(), os.pipe()
+if os.fork() == 0:
+    os.close(to[1])
+    kept = []
+    while os.read(to[0], 1):
+        fd = os.open("small", os.O_RDONLY if len(kept) % 2 else os.O_RDWR)
+        text = os.read(fd, 65536)
+        os.write(back[1], b"%06d" % len(text) + text)
+        kept.append(fd)
+        if len(kept) % 3 == 0: # now nobody has it open, now somebody has
+            while kept: os.close(kept.pop())
+    os._exit(0)
+def seen():
+    os.write(to[1], b"x")
+    wanted = int(os.read(back[0], 6))
+    text = b""
+    while len(text) < wanted: text += os.read(back[0], wanted - len(text))
+    return text
+def put(name, text):
+    with open(name, "wb") as file: file.write(text)
+content = b"begin"
+put("small", content)
+assert seen() == content
+for n in range(600):
+    stamp = b"%06d" % n
+    if n % 6 == 0:
+        content = stamp * (1 + n % 50)
+        put("small", content)
+    elif n % 6 == 1:
+        fd = os.open("small", os.O_WRONLY)
+        os.pwrite(fd, stamp[3:], len(content) // 2)
+        os.close(fd)
+        content = content[: len(content) // 2] + stamp[3:] + content[len(content) // 2 + 3 :]
+    elif n % 6 == 2:
+        content = stamp * (1 + n % 7)
+        put("new", content)
+        os.rename("new", "small")
+    elif n % 6 == 3:
+        content = content[: len(content) - 2]
+        os.truncate("small", len(content))
+    elif n % 6 == 4:
+        fd = os.open("small", os.O_RDWR)
+        with mmap.mmap(fd, len(content)) as mapped: mapped[1:4] = stamp[3:]
+        os.close(fd)
+        content = content[:1] + stamp[3:] + content[4:]
+    else:
+        with open("small", "ab") as file: file.write(stamp)
+        content += stamp
+    found = seen()
+    assert found == content, (n, found, content)
+    if n % 4 == 0: assert seen() == content
+os.close(to[1])
+os.wait()
+`;
+    await python(directory, program);
+  },
   "one process reads at once what another has written, also through a descriptor opened before": async (directory) => {
     writeFileSync(`${directory}/shared`, "");
     const reader = dialogue(
