@@ -16,6 +16,7 @@ export const hot = {
   pwrite: bind<(fd: N, buf: N, count: N, offset: N) => N>("int64_t pwrite(int, int64_t, size_t, int64_t)"),
   preadv2: bind<(fd: N, iov: N, count: N, offset: N, flags: N) => N>("int64_t preadv2(int, int64_t, int, int64_t, int)"),
   lseek: bind<(fd: N, offset: N | bigint, whence: N) => N | bigint>("int64_t lseek(int, int64_t, int)"),
+  truncate: bind<(path: N, length: N) => N>("int truncate(int64_t, int64_t)"),
   ftruncate: bind<(fd: N, length: N) => N>("int ftruncate(int, int64_t)"),
   fallocate: bind<(fd: N, mode: N, offset: N, length: N) => N>("int fallocate(int, int, int64_t, int64_t)"),
   copy_file_range: bind<(fdIn: N, offIn: N, fdOut: N, offOut: N, length: N, flags: N) => N>(

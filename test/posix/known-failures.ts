@@ -182,4 +182,26 @@ export const knownFailures: readonly KnownFailure[] = [
     title: "a program that may be executed and not read runs",
     reason: "an ordinary user's server must read what it hands out; reading it after a chmod would show others a mode nobody gave it",
   },
+  ...(["kernel-exclusive", "kernel-root-writeback"] as const).map((target) => ({
+    target,
+    title: "reading with O_NOATIME moves no atime",
+    reason: "without OPEN (FUSE_NO_OPEN_SUPPORT) nobody tells how a file was opened",
+  })),
+  ...(["kernel-shared", "kernel-exclusive"] as const).map((target) => ({
+    target,
+    title: "an overlay is made of directories here: lower, upper and work",
+    reason: "the kernel refuses it in a user namespace where the directories lie on FUSE; root's works",
+  })),
+  {
+    target: "fuse-native",
+    title: "an overlay is made of directories here: lower, upper and work",
+    reason: "libfuse 2 knows no rename flags and no whiteouts",
+  },
+  {
+    target: "fuse-native",
+    title: "name_to_handle_at gives two names of one file one handle, and two files two",
+    reason: "libfuse 2 keys nodes by path",
+  },
+  { target: "fuse-native", title: "reading with O_NOATIME moves no atime", reason: "fuse-native's opens do not pass it on" },
+  { target: "fuse-native", title: "file flags are read and set, of files and directories", reason: "libfuse 2 answers no FS_IOC_GETFLAGS" },
 ];

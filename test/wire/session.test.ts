@@ -304,6 +304,15 @@ test("refused and unknown opcodes say so", () => {
   expect(kernel.ask(request(4711, 1n)).error).toBe(ENOSYS);
 });
 
+test("an ioctl that is none of the file flags is ENOTTY, one without room for its answer EINVAL, one on no open file EIO", () => {
+  kernel.init();
+  const ioctl = (cmd: number, room: number): Buffer => request(opcode("IOCTL"), 1n, fields(99n, 0, cmd, 0n, 0, room));
+  expect(kernel.ask(ioctl(0x5401, 60)).error).toBe(ENOTTY);
+  expect(kernel.ask(ioctl(0x80086601, 3)).error).toBe(EINVAL);
+  expect(kernel.ask(ioctl(0x40086602, 4)).error).toBe(EINVAL);
+  expect(kernel.ask(ioctl(0x80086601, 4)).error).toBe(EIO);
+});
+
 test("a handler that throws costs that request only", () => {
   kernel.init();
   const { fs } = kernel.session;

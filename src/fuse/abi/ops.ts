@@ -79,7 +79,7 @@ export const OPS = [
   row(36, "INTERRUPT", s.fuse_interrupt_in, 0, "none", { reply: false }),
   refused(37, "BMAP", "ENOSYS", "only for a mount of a block device"),
   row(38, "DESTROY", undefined, 0, "empty"),
-  refused(39, "IOCTL", "ENOTTY", "file flags and device controls of the storage are not forwarded"),
+  row(39, "IOCTL", s.fuse_ioctl_in, 0, "fuse_ioctl_out + bytes"),
   refused(40, "POLL", "ENOSYS", "regular files are always ready; the kernel answers by itself from then on"),
   refused(41, "NOTIFY_REPLY", "ENOSYS", "FUSE_NOTIFY_RETRIEVE is never sent"),
   row(42, "BATCH_FORGET", s.fuse_batch_forget_in, 0, "none", { reply: false }),

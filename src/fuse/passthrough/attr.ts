@@ -56,10 +56,7 @@ export function setattr(fs: Passthrough): number {
   }
   if (result >= 0 && (valid & (abi.FATTR_UID | abi.FATTR_GID)) !== 0) result = chown(fs, fd, valid);
   if (result >= 0 && (valid & CHANGES) === 0) clearSetId(fs, fd);
-  if (result >= 0 && (valid & abi.FATTR_SIZE) !== 0) {
-    const writable = fh === 0 ? fs.behaviour.noOpen : (fs.handles.flags(fh) & O_ACCMODE) !== O_RDONLY;
-    result = truncate(fs, fd, writable, mem.long(IN + fuse_setattr_in.size), (valid & abi.FATTR_KILL_SUIDGID) !== 0);
-  }
+  if (result >= 0 && (valid & abi.FATTR_SIZE) !== 0) result = resize(fs, fd, fh, valid);
   if (result >= 0 && (valid & (abi.FATTR_ATIME | abi.FATTR_MTIME)) !== 0) result = setTimes(fs, fd, valid);
   if (result >= 0) result = fs.statFd(fd);
   fs.giveBack();
@@ -101,6 +98,20 @@ function chown(fs: Passthrough, fd: number, valid: number): number {
   const uid = (valid & abi.FATTR_UID) === 0 ? NONE : mem.word(IN + fuse_setattr_in.uid);
   const gid = (valid & abi.FATTR_GID) === 0 ? NONE : mem.word(IN + fuse_setattr_in.gid);
   return settled(hot.fchownat(fd, mem.address + EMPTY_AT, uid, gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW));
+}
+
+function resize(fs: Passthrough, fd: number, fh: number, valid: number): number {
+  const size = fs.mem.long(IN + fuse_setattr_in.size);
+  const kill = (valid & abi.FATTR_KILL_SUIDGID) !== 0;
+  // truncate(2) to the size a file has leaves its times alone, ftruncate(2) does not: the kernel told which it was.
+  if (fh === 0 && (valid & abi.FATTR_MTIME) === 0) {
+    if (kill) fs.creds.become(fs.req);
+    const result = settled(hot.truncate(fs.procPath(fd), size));
+    fs.creds.restore();
+    if (result !== -EACCES) return result;
+  }
+  const writable = fh === 0 ? fs.behaviour.noOpen : (fs.handles.flags(fh) & O_ACCMODE) !== O_RDONLY;
+  return truncate(fs, fd, writable, size, kill);
 }
 
 /**

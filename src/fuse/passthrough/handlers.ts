@@ -3,6 +3,7 @@ import type { OPS } from "../abi/ops.ts";
 import { getattr, setattr, statfs, statx } from "./attr.ts";
 import { opendir, readdir, readdirplus, releasedir } from "./dir.ts";
 import { copyFileRange, copyFileRange64, fallocate, flush, fsync, lseek, read, syncfs, write } from "./file.ts";
+import { ioctl } from "./ioctl.ts";
 import { batchForget, forget, lookup } from "./lookup.ts";
 import { link, mkdir, mknod, readlink, rename, rename2, rmdir, symlink, unlink } from "./namespace.ts";
 import { create, open, release, tmpfile } from "./open-file.ts";
@@ -49,6 +50,7 @@ const HANDLERS: Partial<Record<Named, Handler>> = {
   FALLOCATE: fallocate,
   READDIRPLUS: readdirplus,
   RENAME2: rename2,
+  IOCTL: ioctl,
   LSEEK: lseek,
   COPY_FILE_RANGE: copyFileRange,
   SYNCFS: syncfs,

@@ -9,6 +9,9 @@ import {
   O_PATH,
   RENAME_EXCHANGE,
   RENAME_WHITEOUT,
+  S_IFDIR,
+  S_IFMT,
+  S_IFREG,
 } from "../../sys/constants.ts";
 import { settled } from "../../sys/call.ts";
 import { ERRNO } from "../../sys/errno.ts";
@@ -85,13 +88,19 @@ export function readlink(fs: Passthrough): number {
 interface Victim {
   readonly nodeid: number;
   readonly directory: boolean;
+  /** A fifo, a socket, a symlink: opening one sends no request, so we have no descriptor of those that are open. */
+  readonly special: boolean;
   readonly last: boolean;
 }
 
+const NOBODY: Victim = { nodeid: 0, directory: false, special: false, last: false };
+
 function victim(fs: Passthrough, dirfd: number, name: number): Victim {
-  if (fs.statName(dirfd, fs.mem.address + name) < 0) return { nodeid: 0, directory: false, last: false };
-  const directory = (fs.mem.word(STATX_AT + STATX.stx_mode) & 0o170000) === 0o040000;
-  return { nodeid: fs.statted(), directory, last: directory || fs.mem.word(STATX_AT + STATX.stx_nlink) <= 1 };
+  if (fs.statName(dirfd, fs.mem.address + name) < 0) return NOBODY;
+  const type = fs.mem.word(STATX_AT + STATX.stx_mode) & S_IFMT;
+  const directory = type === S_IFDIR;
+  const last = directory || fs.mem.word(STATX_AT + STATX.stx_nlink) <= 1;
+  return { nodeid: fs.statted(), directory, special: !directory && type !== S_IFREG, last };
 }
 
 /** A file that may be open is about to lose the last name we know: 0, or -errno for "leave it". */
@@ -120,9 +129,15 @@ const remove = (fs: Passthrough, flags: number): number => {
   const gone = victim(fs, dirfd, name0);
   const pinned = pin(fs, gone, dirfd, name0);
   if (pinned < 0) return pinned;
+  const kept = gone.special ? keep(fs, gone, dirfd, name0) : -1;
   const result = settled(hot.unlinkat(dirfd, fs.mem.address + name0, flags));
-  if (result === 0) removed(fs, gone, nodeid, name0, length);
-  else unpin(fs, gone);
+  if (result === 0) {
+    if (kept >= 0) fs.dirs.put(gone.nodeid, kept);
+    removed(fs, gone, nodeid, name0, length);
+  } else {
+    if (kept >= 0) hot.close(kept);
+    unpin(fs, gone);
+  }
   return result;
 };
 
@@ -136,12 +151,12 @@ export const renamed = (fs: Passthrough): number => follow(fs, fs.mem.long(IN + 
 export const renamed2 = (fs: Passthrough): number => follow(fs, fs.mem.long(IN + s.fuse_rename2_in.newdir));
 
 /**
- * An O_PATH descriptor of a file that a rename is about to delete, or -1. An open that looked the name up just before comes right after,
- * and must find the old file: ESTALE would make the kernel try again once, which is not enough where a file is replaced all the time.
+ * An O_PATH descriptor of a file that is about to be deleted, or -1. An open that looked the name up just before a rename comes right after
+ * it, and must find the old file: ESTALE would make the kernel try again once, which is not enough where a file is replaced all the time.
  * Given up with the node, or when others need the room.
  */
-function keepReplaced(fs: Passthrough, { nodeid, last }: Victim, dirfd: number, name: number, flags: number): number {
-  if (nodeid === 0 || !last || flags !== 0 || fs.nodes.isDirectory(nodeid) || fs.behaviour.noOpen) return -1;
+function keep(fs: Passthrough, { nodeid, directory, last }: Victim, dirfd: number, name: number): number {
+  if (nodeid === 0 || !last || directory || fs.behaviour.noOpen) return -1;
   return fs.openat(dirfd, fs.mem.address + name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 }
 
@@ -181,7 +196,7 @@ function move(fs: Passthrough, newdir: number, flags: number): number {
   const exchanged = (flags & RENAME_EXCHANGE) !== 0 && exchangedBefore(fs);
   let replaced = victim(fs, to, name1);
   if (exchanged) [moved, replaced] = [replaced, moved];
-  const kept = keepReplaced(fs, replaced, to, name1, flags);
+  const kept = flags === 0 ? keep(fs, replaced, to, name1) : -1;
   const replaces = (flags & RENAME_EXCHANGE) === 0 && moved.nodeid !== replaced.nodeid;
   const pinned = replaces ? pin(fs, replaced, to, name1) : 0;
   if (pinned < 0) return pinned;

@@ -1,7 +1,18 @@
 // Opening files: which flags reach the storage, which the kernel is told, and whether reads and writes go to the backing file
 // directly (FUSE_PASSTHROUGH). All open handles of one node either bypass the page cache or use it, never a mixture: the kernel
 // answers a mixture with EIO.
-import { O_ACCMODE, O_APPEND, O_CLOEXEC, O_CREAT, O_DIRECT, O_DSYNC, O_EXCL, O_NOFOLLOW, O_NONBLOCK } from "../../sys/constants.ts";
+import {
+  O_ACCMODE,
+  O_APPEND,
+  O_CLOEXEC,
+  O_CREAT,
+  O_DIRECT,
+  O_DSYNC,
+  O_EXCL,
+  O_NOATIME,
+  O_NOFOLLOW,
+  O_NONBLOCK,
+} from "../../sys/constants.ts";
 import { S_ISGID, S_ISUID, O_RDONLY, O_RDWR, O_SYNC, O_TMPFILE, O_TRUNC, O_WRONLY } from "../../sys/constants.ts";
 import { ERRNO } from "../../sys/errno.ts";
 import { hot } from "../../sys/hot.ts";
@@ -21,7 +32,7 @@ const { EACCES, ENFILE, ENOSYS, EPERM } = ERRNO;
 function storageFlags(fs: Passthrough, flags: number): number {
   // One descriptor for all who have the file open; the kernel sends an FSYNC after each write that asks for O_SYNC.
   if (fs.behaviour.noOpen) return O_RDWR | O_NONBLOCK | O_CLOEXEC;
-  const wanted = (flags & (O_ACCMODE | O_APPEND | O_SYNC | O_DSYNC)) | O_NONBLOCK | O_CLOEXEC;
+  const wanted = (flags & (O_ACCMODE | O_APPEND | O_SYNC | O_DSYNC | O_NOATIME)) | O_NONBLOCK | O_CLOEXEC;
   if (!fs.behaviour.writeback) return wanted;
   // The kernel reads pages in before it writes parts of them, and orders appends itself.
   const both = (wanted & O_ACCMODE) === O_WRONLY ? (wanted & ~O_ACCMODE) | O_RDWR : wanted;

@@ -1,6 +1,7 @@
 // Every case by its title. A title is a fact; it names the case in known-failures.ts and on the command line.
 import type { Cases } from "../calls.ts";
 import { content } from "./content.ts";
+import { descriptors } from "./descriptors.ts";
 import { directories } from "./directories.ts";
 import { extents } from "./extents.ts";
 import { links } from "./links.ts";
@@ -33,5 +34,6 @@ export const cases: Cases = {
   ...ordinary,
   ...xattrs,
   ...locks,
+  ...descriptors,
   ...special,
 };
