@@ -10,6 +10,7 @@ import { call } from "../sys/call.ts";
 import { close, dup } from "../sys/file.ts";
 import { libc } from "../sys/libc.ts";
 import { raiseNofile } from "../sys/rlimit.ts";
+import type { Limits } from "./passthrough/passthrough.ts";
 import { COUNTER, COUNTERS, type FromThread, type LaneData, type ThreadData, type ToThread } from "./messages.ts";
 
 export interface KernelEngineOptions {
@@ -22,8 +23,9 @@ export interface KernelEngineOptions {
 const SPIN_US = 60;
 const LANES = 2;
 const DIRECTORIES = 256;
-/** Files each mount may keep open unasked; less where few descriptors are allowed. */
+/** Files each mount may keep open, as a share of the descriptors that are allowed; those without a name must leave room to work on the others. */
 const FILES = { least: 64, most: 4096, share: 1 / 8 };
+const PINS = 1 / 2;
 const CAP_SYS_ADMIN = 21;
 /** Descriptors kept back for the start of the lanes: whoever syncs a file must not wait for another to be closed. */
 const RESERVE = 24;
@@ -37,6 +39,12 @@ interface Mount {
   readonly serving: (error?: Error) => void;
   readonly ended: (reason: string | undefined) => void;
 }
+
+const limits = (nofile: number): Limits => ({
+  directories: DIRECTORIES,
+  files: Math.floor(Math.max(FILES.least, Math.min(FILES.most, nofile * FILES.share))),
+  pins: Math.floor(nofile * PINS),
+});
 
 class ServingThread {
   readonly #worker: Worker;
@@ -60,7 +68,7 @@ class ServingThread {
       spinUs,
       passthrough,
       warmUp: process.env["HMPERSIST_WARM_UP"] !== "0",
-      limits: { directories: DIRECTORIES, files: Math.max(FILES.least, Math.min(FILES.most, raiseNofile() * FILES.share)) },
+      limits: limits(raiseNofile()),
     };
     const transferList = [workerData.control, ...workerData.lanes];
     this.#worker = new Worker(new URL("thread.js", import.meta.url), { workerData, transferList, resourceLimits: LIMITS });

@@ -70,7 +70,7 @@ export class Session {
     mem: Memory,
     mayPassthrough: boolean,
     host: SessionHost,
-    limits: Limits = { directories: 256, files: 256 },
+    limits: Limits = { directories: 256, files: 256, pins: 1024 },
   ) {
     this.spec = spec;
     this.#mem = mem;

@@ -217,7 +217,7 @@ while (!closing) {
     if (id === CONTROL) control();
     else if (served !== undefined) {
       serve(served);
-      untidy = true;
+      untidy ||= served.session.fs.behaviour.noOpen;
     }
   }
 }

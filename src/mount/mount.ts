@@ -10,7 +10,7 @@ import { SysError } from "../sys/errno.ts";
 import { close, openat } from "../sys/file.ts";
 import { fdPath } from "../sys/fd-path.ts";
 import { mount } from "../sys/mount.ts";
-import { readMountinfo } from "../sys/mountinfo.ts";
+import { readMountinfo, type MountInfo } from "../sys/mountinfo.ts";
 import { cstr } from "../sys/name.ts";
 import { receiveFds, socketpair } from "../sys/socket.ts";
 import { HmpersistError } from "../errors.ts";
@@ -83,9 +83,11 @@ async function mountDirectly(request: MountRequest, open: OpenDirectory): Promis
 
 async function mountThroughHelper(fusermount: string, request: MountRequest, withHints: boolean): Promise<number> {
   const wanted = posix.join(await realpath(request.root), posix.relative(request.root, request.mountpoint));
-  const before = new Set(readMountinfo().map(({ id }) => id));
+  // The kernel gives a mount's number to another as soon as it is free.
+  const key = ({ id, device, mountpoint }: MountInfo): string => `${id} ${device} ${mountpoint}`;
+  const before = new Set(readMountinfo().map(key));
   const device = await askHelper(fusermount, request, withHints);
-  const made = readMountinfo().filter(({ id, type, source }) => !before.has(id) && type === FSTYPE && source === request.fsname);
+  const made = readMountinfo().filter((mount) => !before.has(key(mount)) && mount.type === FSTYPE && mount.source === request.fsname);
   if (made.some(({ mountpoint }) => mountpoint === wanted)) return device;
   // Nobody will answer there.
   close(device);

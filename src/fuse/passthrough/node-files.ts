@@ -13,7 +13,7 @@ import { STATX_AT } from "../codec/memory.ts";
 import { DescriptorCache } from "./descriptor-cache.ts";
 import type { Passthrough } from "./passthrough.ts";
 
-const { EACCES, ENFILE, EPERM } = ERRNO;
+const { EACCES, EMFILE, ENFILE, EPERM } = ERRNO;
 const COMMON = O_NONBLOCK | O_CLOEXEC;
 const OWN = S_IRUSR | S_IWUSR;
 
@@ -25,9 +25,11 @@ export const isRefusal = (result: number): boolean => result === -EACCES || resu
 export class NodeFiles {
   readonly #fs: Passthrough;
   readonly #cache: DescriptorCache;
+  readonly #pins: number;
 
-  constructor(fs: Passthrough, capacity: number) {
+  constructor(fs: Passthrough, capacity: number, pins: number) {
     this.#fs = fs;
+    this.#pins = pins;
     this.#cache = new DescriptorCache(capacity);
   }
 
@@ -122,7 +124,9 @@ export class NodeFiles {
   }
 
   #pinned(nodeid: number, flags: number, fd: number): number {
-    return this.#fs.keepHandle(nodeid, flags, fd) === 0 ? -ENFILE : 0;
+    if (this.#fs.handles.count < this.#pins) return this.#fs.keepHandle(nodeid, flags, fd) === 0 ? -ENFILE : 0;
+    hot.close(fd);
+    return -EMFILE;
   }
 
   #isPinned(nodeid: number): boolean {

@@ -41,10 +41,13 @@ export interface Services {
   notify(code: number, size: number): number;
 }
 
-/** Descriptors that are kept to be used again. */
+/** How many descriptors a mount may have open unasked. */
 export interface Limits {
+  /** To be used again. */
   readonly directories: number;
   readonly files: number;
+  /** Of files without a name, which may be open: see node-files.ts. */
+  readonly pins: number;
 }
 
 export class Passthrough {
@@ -82,7 +85,7 @@ export class Passthrough {
     tables: SharedTables,
     behaviour: Behaviour,
     services: Services,
-    { directories, files }: Limits,
+    { directories, files, pins }: Limits,
   ) {
     this.rootFd = rootFd;
     this.mem = mem;
@@ -93,7 +96,7 @@ export class Passthrough {
     this.services = services;
     this.journal = tables.journal;
     this.dirs = new DescriptorCache(directories);
-    this.files = new NodeFiles(this, files);
+    this.files = new NodeFiles(this, files, pins);
     this.small = new SmallFiles(this);
     this.nodes = new InodeTable(tables);
     this.handles = new HandleTable(tables, this.nodes);
