@@ -153,6 +153,23 @@ test.each(WAYS)("$name: a storage deleted, renamed, unmounted and covered under 
   }),
 );
 
+test("a daemon that comes after another directory does mounts that one", { timeout: 60_000 }, () =>
+  withSandbox("daemon-lost", {}, async (sandbox) => {
+    const disk = new Disk(sandbox);
+    await disk.mount({ engine: "kernel", cache: "shared" });
+    const { daemon } = await sandbox.status();
+    process.kill(daemon?.pid ?? 0, "SIGKILL");
+    renameSync(join(disk.path, "data"), join(disk.path, "before"));
+    mkdirSync(join(disk.path, "data"));
+    writeFileSync(join(disk.path, "data/note"), "new");
+    const mounted = await sandbox.run(["mount", "--config", sandbox.configFile]);
+    expect(mounted.code, mounted.stdout + sandbox.log()).toBe(0);
+    await disk.expectNote("new");
+    expect(readFileSync(join(disk.path, "before/note"), "utf8")).toBe("kept");
+    expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0 });
+  }),
+);
+
 test("a disk that comes late is mounted by itself", { timeout: 60_000 }, () =>
   withSandbox("late", {}, async (sandbox) => {
     const path = join(sandbox.base, "disk");

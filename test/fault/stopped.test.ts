@@ -23,46 +23,50 @@ async function whileStopped(pids: readonly number[], body: () => Promise<void>):
 
 const log = (sandbox: Sandbox): string => readFileSync(join(sandbox.storage, "data/log"), "utf8");
 
-test.each(WAYS)("$name: server, daemon and both are stopped and go on", { timeout: 120_000 }, (way) =>
-  withSandbox("stopped", {}, async (sandbox) => {
-    const data = await mountData(sandbox, sandbox.storage, way, ["settings"]);
-    const settings = join(sandbox.home, "settings");
-    expect(await outcome(sandbox, sandbox.home, `open("settings", "w").write("volume = 10")`)).toBe("ok");
-    const before = await sandbox.status();
-    const [server = 0, daemon = 0] = [before.server?.pid, before.daemon?.pid];
-    expect(await outcome(sandbox, data, APPEND)).toBe("ok");
-
-    let waiting: Promise<string> = Promise.resolve("");
-    await whileStopped([server], async () => {
-      waiting = outcome(sandbox, data, APPEND);
-      const report = await deadline("status with a stopped server", ANSWER_MS, sandbox.status(), () => kernelStacks(daemon));
-      expect(report.problems).toContain(`the server was stopped, and every mount waits for it; kill -CONT ${server}`);
-    });
-    expect(await deadline("an append", ANSWER_MS, waiting, () => kernelStacks(server))).toBe("ok");
-
-    await whileStopped([daemon], async () => {
+// What the kernel caches makes no difference here.
+test.each(WAYS.filter((way) => way.name !== "kernel shared"))(
+  "$name: server, daemon and both are stopped and go on",
+  { timeout: 120_000 },
+  (way) =>
+    withSandbox("stopped", {}, async (sandbox) => {
+      const data = await mountData(sandbox, sandbox.storage, way, ["settings"]);
+      const settings = join(sandbox.home, "settings");
+      expect(await outcome(sandbox, sandbox.home, `open("settings", "w").write("volume = 10")`)).toBe("ok");
+      const before = await sandbox.status();
+      const [server = 0, daemon = 0] = [before.server?.pid, before.daemon?.pid];
       expect(await outcome(sandbox, data, APPEND)).toBe("ok");
-      const ran = await deadline("status with a stopped daemon", ANSWER_MS, sandbox.run(["status"]), () => kernelStacks(daemon));
-      expect(ran.code).toBe(1);
-      expect(ran.stderr).toContain(`the daemon (pid ${daemon}) was stopped`);
-      expect(ran.stderr).toContain(`kill -CONT ${daemon}`);
-      rmSync(settings);
-      writeFileSync(settings, "volume = 11");
-    });
-    await until("the link to be mended", ANSWER_MS, () => lstatSync(settings, { throwIfNoEntry: false })?.isSymbolicLink() === true);
-    expect(readFileSync(join(sandbox.storage, "settings"), "utf8")).toBe("volume = 11");
 
-    await whileStopped([server, daemon], async () => {
-      waiting = outcome(sandbox, data, APPEND);
-      // Long enough for the program to be at it.
-      await new Promise((resolve) => setTimeout(resolve, 300));
-    });
-    expect(await deadline("an append", ANSWER_MS, waiting, () => kernelStacks(server))).toBe("ok");
-    const after = await sandbox.status();
-    expect([after.server, after.daemon?.pid]).toEqual([before.server, daemon]);
-    expect(log(sandbox)).toBe("line\n".repeat(4));
-    expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0 });
-  }),
+      let waiting: Promise<string> = Promise.resolve("");
+      await whileStopped([server], async () => {
+        waiting = outcome(sandbox, data, APPEND);
+        const report = await deadline("status with a stopped server", ANSWER_MS, sandbox.status(), () => kernelStacks(daemon));
+        expect(report.problems).toContain(`the server was stopped, and every mount waits for it; kill -CONT ${server}`);
+      });
+      expect(await deadline("an append", ANSWER_MS, waiting, () => kernelStacks(server))).toBe("ok");
+
+      await whileStopped([daemon], async () => {
+        expect(await outcome(sandbox, data, APPEND)).toBe("ok");
+        const ran = await deadline("status with a stopped daemon", ANSWER_MS, sandbox.run(["status"]), () => kernelStacks(daemon));
+        expect(ran.code).toBe(1);
+        expect(ran.stderr).toContain(`the daemon (pid ${daemon}) was stopped`);
+        expect(ran.stderr).toContain(`kill -CONT ${daemon}`);
+        rmSync(settings);
+        writeFileSync(settings, "volume = 11");
+      });
+      await until("the link to be mended", ANSWER_MS, () => lstatSync(settings, { throwIfNoEntry: false })?.isSymbolicLink() === true);
+      expect(readFileSync(join(sandbox.storage, "settings"), "utf8")).toBe("volume = 11");
+
+      await whileStopped([server, daemon], async () => {
+        waiting = outcome(sandbox, data, APPEND);
+        // Long enough for the program to be at it.
+        await new Promise((resolve) => setTimeout(resolve, 300));
+      });
+      expect(await deadline("an append", ANSWER_MS, waiting, () => kernelStacks(server))).toBe("ok");
+      const after = await sandbox.status();
+      expect([after.server, after.daemon?.pid]).toEqual([before.server, daemon]);
+      expect(log(sandbox)).toBe("line\n".repeat(4));
+      expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0 });
+    }),
 );
 
 test("programs on a storage that goes by fits and starts complete", { timeout: 60_000 }, () =>
