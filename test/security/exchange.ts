@@ -57,12 +57,12 @@ export class Victim {
 
   /** What changed, line by line; empty if nothing did. */
   harm(): string[] {
-    const before = this.#before.split("\n");
-    const now = this.#look().split("\n");
+    const before = new Set(this.#before.split("\n"));
+    const now = new Set(this.#look().split("\n"));
     const mounts = readMountinfo().filter(({ mountpoint }) => mountpoint.startsWith(`${this.path}/`));
     return [
-      ...now.filter((line) => !before.includes(line)),
-      ...before.filter((line) => !now.includes(line)).map((line) => `gone: ${line}`),
+      ...[...now].filter((line) => !before.has(line)),
+      ...[...before].filter((line) => !now.has(line)).map((line) => `gone: ${line}`),
       ...mounts.map(({ mountpoint, source }) => `${source} is mounted on ${mountpoint}`),
     ];
   }
