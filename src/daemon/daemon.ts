@@ -59,7 +59,7 @@ export interface Outcome {
 /** Give up on a polite unmount of one mount after this long and detach it. */
 const STOP_DEADLINE_MS = 5_000;
 /** A report waits so long for looks at storages. */
-const LOOK_MS = 1_000;
+const LOOK_MS = 800;
 /** Of planning and carrying out: to detach, to mount, and to mount what lies inside. */
 const MAX_ROUNDS = 3;
 

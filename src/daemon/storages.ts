@@ -1,6 +1,7 @@
 // Whether the file system a storage belongs on is mounted. The bare mountpoint of a disk that is not there is a directory like any other,
 // and what is written into it is hidden when the disk comes back. It is known by fstab, or by having been mounted on while it was used.
-import { isWithin } from "../config/place.ts";
+import { readlinkSync } from "node:fs";
+import { ancestors, isWithin } from "../config/place.ts";
 import { readFstab } from "../sys/fstab.ts";
 import type { MountInfo } from "../sys/mountinfo.ts";
 
@@ -10,9 +11,11 @@ export class Storages {
   /** By storage: what it lay on when it was last seen to be there. */
   readonly #used = new Map<string, string>();
   readonly #fstab: () => readonly string[];
+  readonly #isLink: (path: string) => boolean;
 
-  constructor(fstab: () => readonly string[] = readFstab) {
+  constructor(fstab: () => readonly string[] = readFstab, isLink = isSymbolicLink) {
     this.#fstab = fstab;
+    this.#isLink = isLink;
   }
 
   /** Of `storages` those whose file system is not mounted, with the mountpoint on which it should be. */
@@ -22,9 +25,18 @@ export class Storages {
     for (const storage of storages) {
       const expected = [...listed, this.#used.get(storage) ?? "/"].filter((mountpoint) => isWithin(storage, mountpoint));
       const missing = expected.find((mountpoint) => mountpoint !== "/" && !table.some((mount) => mount.mountpoint === mountpoint));
-      if (missing !== undefined) bare.set(storage, missing);
+      if (missing !== undefined && !this.#isElsewhere(missing, table)) bare.set(storage, missing);
     }
     return bare;
+  }
+
+  // What is reached through a symbolic link has another name in the mount table. Below a mount nothing is looked at: it might hang.
+  #isElsewhere(mountpoint: string, table: Table): boolean {
+    for (const path of [...ancestors(mountpoint).reverse(), mountpoint]) {
+      if (table.some((mount) => mount.mountpoint === path)) return false;
+      if (this.#isLink(path)) return true;
+    }
+    return false;
   }
 
   /** `storage` is in use, on the file system it is on now. */
@@ -36,6 +48,15 @@ export class Storages {
 /** Another text whenever the file system of one of `storages` comes, goes or is covered by another. */
 export const fingerprint = (storages: Iterable<string>, table: Table): string =>
   [...storages].map((storage) => mountOf(storage, table)?.id ?? 0).join(" ");
+
+function isSymbolicLink(path: string): boolean {
+  try {
+    readlinkSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 function mountOf(path: string, table: Table): Table[number] | undefined {
   const above = table.filter((mount) => isWithin(path, mount.mountpoint));

@@ -19,7 +19,7 @@ export interface StatusOptions {
   readonly watch?: true;
 }
 
-const TIMEOUT_MS = 1_500;
+const TIMEOUT_MS = 1_800;
 const REFRESH_MS = 1_000;
 
 export async function status(options: StatusOptions): Promise<void> {

@@ -125,13 +125,18 @@ function appendedBefore(fs: Passthrough, fd: number, size: number): number {
   return got === written && mem.bytes.compare(mem.bytes, OUT, OUT + got, req.payload, req.payload + got) === 0 ? got : 0;
 }
 
-/** close(2) of a local file reports nothing, and the kernel writes dirty pages back before it asks: ENOSYS ends the asking. */
+/**
+ * A close(2) over a network may write back, and wait. That of a local file reports nothing, and the kernel writes dirty pages back before
+ * it asks: ENOSYS ends the asking.
+ */
 export function flush(fs: Passthrough): number {
   if (!fs.behaviour.closeReports) return -ENOSYS;
   const fd = someFd(fs, fs.mem.long(IN + s.fuse_flush_in.fh));
   if (fd < 0) return fd;
   const copy = fs.duplicate(fd);
-  return copy < 0 ? copy : settled(hot.close(copy));
+  if (copy < 0) return copy;
+  fs.services.defer(jobOn("close", copy));
+  return DEFERRED;
 }
 
 export function fsync(fs: Passthrough): number {

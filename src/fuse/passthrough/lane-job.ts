@@ -6,9 +6,9 @@ import { libc } from "../../sys/libc.ts";
 import * as s from "../abi/structs.ts";
 import { OFFSETS_AT, OUT, type Memory } from "../codec/memory.ts";
 
-/** `fd` (and `to`) are duplicates which the lane closes. */
+/** `fd` (and `to`) are duplicates which the lane closes; with "close" that is all there is to do. */
 export interface LaneJob {
-  readonly kind: "fsync" | "fdatasync" | "syncfs" | "fallocate" | "read" | "copy_file_range" | "copy_file_range_64";
+  readonly kind: "close" | "fsync" | "fdatasync" | "syncfs" | "fallocate" | "read" | "copy_file_range" | "copy_file_range_64";
   readonly fd: number;
   readonly offset: number;
   readonly length: number;
@@ -22,6 +22,8 @@ export interface LaneJob {
 /** Runs `job`: bytes of payload at OUT, or -errno. */
 export function runJob(mem: Memory, job: LaneJob): number {
   switch (job.kind) {
+    case "close":
+      return settled(hot.close(job.fd));
     case "fsync":
     case "fdatasync":
     case "syncfs":

@@ -33,6 +33,20 @@ test("a storage at or below a mountpoint of fstab on which nothing is mounted is
   expect(storages.unmounted(wanted, table("/", "/persist", "/my disk"))).toEqual(new Map());
 });
 
+test("a mountpoint reached through a symbolic link is not judged, for the mount table calls it otherwise", () => {
+  const storages = new Storages(
+    () => ["/data/disk"],
+    (path) => path === "/data",
+  );
+  expect(storages.unmounted(["/data/disk/s"], table("/", "/srv/disk"))).toEqual(new Map());
+  // Below a mount nothing is looked at.
+  const below = new Storages(
+    () => ["/net/a/b"],
+    (path) => path === "/net/a/b",
+  );
+  expect(below.unmounted(["/net/a/b"], table("/", "/net/a"))).toEqual(new Map([["/net/a/b", "/net/a/b"]]));
+});
+
 test("a storage is not there when what it was used on is gone; a mount on top, or a move to the root, is another matter", () => {
   const storages = new Storages(() => []);
   expect(storages.unmounted(["/d/s"], table("/"))).toEqual(new Map());
