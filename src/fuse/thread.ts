@@ -28,8 +28,7 @@ const CONTROL = 0;
 
 const data = workerData as ThreadData;
 const mem = new Memory();
-const spinMs = data.spinUs / 1000;
-const patience = new Patience(spinMs > 0);
+const patience = new Patience(data.spinUs / 1000);
 const inflight = new Int32Array(data.inflight);
 const turn = new Turn(data.turn);
 
@@ -133,12 +132,13 @@ function control(): void {
 function serve(served: Served): void {
   const { session, counters } = served;
   let idleSince = 0;
+  let now = 0;
   for (let handled = 0; handled < BURST;) {
     if (idleSince === 0) counters[COUNTER.busySince] = monotonicMs();
     const found = session.step();
     if (found === STEP.handled) {
       handled += 1;
-      if (idleSince !== 0) patience.worked();
+      if (idleSince !== 0) patience.worked(now - idleSince);
       idleSince = 0;
       count(served);
       continue;
@@ -149,9 +149,9 @@ function serve(served: Served): void {
       return;
     }
     if (!patience.spins()) return;
-    const now = performance.now();
+    now = performance.now();
     if (idleSince === 0) idleSince = now;
-    else if (now - idleSince > spinMs) return patience.failed();
+    else if (now - idleSince > patience.limitMs) return patience.failed();
     // Another mount's request, or the main thread's word, is not kept waiting by a spin.
     if (mounts.size > 1 && hot.epoll_wait(epfd, mem.address + EVENTS_AT, 1, 0) > 0) return;
   }
