@@ -30,9 +30,11 @@ export interface DispatchHost {
 const handlers: (Handler | undefined)[] = [];
 const OWN = new Set<string>(["INIT", "DESTROY", "INTERRUPT"]);
 const own: boolean[] = [];
+const repeats: (Repeat | undefined)[] = [];
 for (const op of OPS) {
   handlers[op.opcode] = handlerOf(op.name);
   own[op.opcode] = OWN.has(op.name);
+  repeats[op.opcode] = REPEATS[op.name];
 }
 
 export class Dispatcher {
@@ -75,7 +77,7 @@ export class Dispatcher {
     try {
       if (failpoints) failpoint("serve", op, this.req);
       if (own[op.opcode] === true) return this.#host.own(op.opcode);
-      const repeat = REPEATS[op.name];
+      const repeat = repeats[op.opcode];
       const handler = handlers[op.opcode] as Handler;
       if (repeat !== undefined) return this.#change(op, repeat, handler, redelivered, lo, hi);
       const result = handler(fs);
@@ -107,7 +109,7 @@ export class Dispatcher {
     const fits = result >= 0 && result <= REPLY_SIZE - fuse_out_header.SIZE;
     const error = result < 0 ? result : fits ? 0 : -ERRNO.EIO;
     const length = fuse_out_header.SIZE + (error === 0 ? result : 0);
-    if (FAULTS.has(-error)) this.errors += 1;
+    if (error !== 0 && FAULTS.has(-error)) this.errors += 1;
     mem.setWord(REPLY + fuse_out_header.len, length);
     mem.i32[(REPLY + fuse_out_header.error) >>> 2] = error;
     mem.copyLong(REPLY + fuse_out_header.unique, REQUEST + fuse_in_header.unique);
