@@ -12,6 +12,7 @@ import { cstr } from "../sys/name.ts";
 import { sendFds, socketpair } from "../sys/socket.ts";
 import type { EngineName, ServeSpec, ServeStats } from "../engine/engine.ts";
 import type { HandedMount } from "../engine/handover.ts";
+import { hearKeeper, sendKept } from "../engine/keeping.ts";
 import type { FromServer, ToServer } from "../engine/host-protocol.ts";
 import { HmpersistError } from "../errors.ts";
 import type { Log } from "../log.ts";
@@ -23,6 +24,9 @@ const STATS_TIMEOUT_MS = 500;
 /** Until a server that could not even be started (no descriptors, no processes) is tried again. */
 const START_AGAIN_MS = 1_000;
 
+/** Files without a name that are kept for each mount; those beyond end with their server. */
+const MAX_KEPT = 1_000;
+
 interface Held {
   readonly spec: ServeSpec;
   readonly engine: EngineName;
@@ -30,6 +34,8 @@ interface Held {
   readonly state: number | undefined;
   /** The directory the server opened: see ServedMount. */
   root?: string;
+  /** By node: descriptors of files without a name, for the next server. */
+  readonly kept: Map<number, number>;
 }
 
 /** The server is well, and says why it cannot serve a mount. */
@@ -125,7 +131,7 @@ export class ServerProcess {
   async serve(engine: EngineName, spec: ServeSpec, device: number | undefined): Promise<void> {
     const state =
       device === undefined ? undefined : call("memfd_create", undefined, libc.memfd_create, cstr("hmpersist-state"), MFD_CLOEXEC);
-    const held: Held = { spec, engine, device, state };
+    const held: Held = { spec, engine, device, state, kept: new Map() };
     this.#held.set(spec.mountpoint, held);
     try {
       await this.#send(held, false);
@@ -142,7 +148,8 @@ export class ServerProcess {
    */
   async resume(mount: HandedMount): Promise<void> {
     const { mountpoint } = mount.spec;
-    const held: Held = { ...mount };
+    const kept = new Map((mount.kept ?? []).map(({ nodeid, fd }) => [nodeid, fd]));
+    const held: Held = { ...mount, kept };
     this.#held.set(mountpoint, held);
     this.#events.serving(mount);
     try {
@@ -165,8 +172,10 @@ export class ServerProcess {
     if (held.device !== undefined && held.state !== undefined) {
       sendFds(this.#socket, Buffer.from(`${mountpoint.slice(0, 1024)}\n`), [held.device, held.state]);
     }
-    this.#ids.set(mountpoint, ++this.#lastId);
-    this.#tell(child, { type: "serve", id: this.#lastId, engine: held.engine, spec: held.spec, device: held.device !== undefined, resume });
+    const id = ++this.#lastId;
+    this.#ids.set(mountpoint, id);
+    const kept = sendKept(this.#socket, held.kept);
+    this.#tell(child, { type: "serve", id, engine: held.engine, spec: held.spec, device: held.device !== undefined, resume, kept });
     try {
       await answer;
     } finally {
@@ -281,6 +290,9 @@ export class ServerProcess {
         this.#release(message.mountpoint);
         this.#events.ended(message.mountpoint, message.reason);
         break;
+      case "kept":
+        this.#keep();
+        break;
       case "stats":
         this.#stats.get(message.seq)?.(message.mounts);
         break;
@@ -290,6 +302,21 @@ export class ServerProcess {
   #opened({ mountpoint, root }: Extract<FromServer, { type: "serving" }>): void {
     const held = this.#held.get(mountpoint);
     if (held !== undefined) held.root = root;
+  }
+
+  /** Takes what the server gives of files without a name, and closes what it drops. */
+  #keep(): void {
+    const held = new Map([...this.#ids].map(([mountpoint, id]) => [id, this.#held.get(mountpoint)]));
+    for (let told = hearKeeper(this.#socket); told !== undefined; told = hearKeeper(this.#socket)) {
+      const { id, nodeid, fd } = told;
+      const kept = held.get(id)?.kept;
+      const before = kept?.get(nodeid);
+      if (before !== undefined) close(before);
+      kept?.delete(nodeid);
+      if (fd === undefined) continue;
+      if (kept === undefined || kept.size >= MAX_KEPT) close(fd);
+      else kept.set(nodeid, fd);
+    }
   }
 
   #settle(mountpoint: string, error?: Error): void {
@@ -304,10 +331,12 @@ export class ServerProcess {
     this.#held.delete(mountpoint);
     if (held?.device !== undefined) close(held.device);
     if (held?.state !== undefined) close(held.state);
+    for (const fd of held?.kept.values() ?? []) close(fd);
     this.#events.released(mountpoint);
   }
 
   #exited(child: ChildProcess, socket: number, how: string): void {
+    if (this.#socket === socket) this.#keep(); // what it gave last
     close(socket);
     if (this.#child !== child) return;
     this.#child = undefined;

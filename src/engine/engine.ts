@@ -2,6 +2,7 @@
 // "serve this mount". Not "an operation": fuse-native speaks paths, the kernel engine node ids, and a common operation interface
 // would drag both to the lowest.
 import type { CacheMode } from "../config/config.ts";
+import type { KeptFile } from "./keeping.ts";
 
 export type EngineName = "kernel" | "fuse-native";
 
@@ -43,8 +44,19 @@ export interface ServedMount {
   /** Settles when the mount is gone: unmounted (undefined) or broken (the reason). Never rejects. */
   readonly ended: Promise<string | undefined>;
   stats(): ServeStats;
-  /** Stops serving without unmounting: answers what was read, reads no more. */
-  stop(): Promise<void>;
+  /** Stops serving without unmounting: answers what was read, reads no more. What it returns has no other owner any more. */
+  stop(): Promise<readonly KeptFile[]>;
+}
+
+/** What the servers of a mount leave to each other. The engine owns all descriptors but the socket. */
+export interface Heritage {
+  /** Shared memory (memfd) that outlives the server, for the engine's tables. */
+  readonly fd: number;
+  /** It was filled by a predecessor whose mount this is. */
+  readonly resume: boolean;
+  /** Who keeps files without a name meanwhile, and by which number the mount is known there: see keeping.ts. */
+  readonly keeper?: { readonly socket: number; readonly id: number };
+  readonly kept?: readonly KeptFile[];
 }
 
 /** An engine as the server process sees it. */
@@ -54,10 +66,8 @@ export interface Engine {
    * Serves `spec` until it is unmounted.
    * @param device an open /dev/fuse descriptor whose mount exists already; the engine owns it from here on. `undefined` for an engine
    *   that mounts by itself ("fuse-native").
-   * @param state a descriptor of shared memory (memfd) that outlives the server, for the engine's tables; `resume` says that it was
-   *   filled by a predecessor whose mount this is. The engine owns the descriptor from here on.
    */
-  serve(spec: ServeSpec, device: number | undefined, state?: { readonly fd: number; readonly resume: boolean }): Promise<ServedMount>;
+  serve(spec: ServeSpec, device: number | undefined, heritage?: Heritage): Promise<ServedMount>;
   /** Ends threads; all mounts are ended or stopped before. */
   close(): Promise<void>;
 }

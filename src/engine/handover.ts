@@ -9,6 +9,7 @@ import { close } from "../sys/file.ts";
 import { libc } from "../sys/libc.ts";
 import { peerUid, receiveFds, sendFds, unixAddress, waitReadable } from "../sys/socket.ts";
 import type { EngineName, ServeSpec } from "./engine.ts";
+import type { KeptFile } from "./keeping.ts";
 
 /** One mount with all that a successor needs. Whoever gets it owns the descriptors. */
 export interface HandedMount {
@@ -16,12 +17,19 @@ export interface HandedMount {
   readonly spec: ServeSpec;
   readonly device: number;
   readonly state: number;
+  /** Files without a name. */
+  readonly kept?: readonly KeptFile[] | undefined;
 }
 
 interface Message {
   readonly engine: EngineName;
   readonly spec: ServeSpec;
+  /** The nodes of the descriptors that follow the first two. */
+  readonly nodes: readonly number[];
 }
+
+/** Descriptors in a message (SCM_MAX_FD is 253); files beyond end with their server. */
+const MAX_FDS = 250;
 
 const MAX_MESSAGE = 64 * 1024;
 const ACK = Buffer.from([6]);
@@ -39,8 +47,10 @@ export function offerHandover(path: string, give: () => Promise<HandedMount[]>, 
       const sendNext = (): void => {
         const mount = mounts.shift();
         if (mount === undefined) return void socket.once("finish", done).end();
-        const { device, state, ...message } = mount;
-        sendFds(fd, Buffer.from(JSON.stringify(message satisfies Message)), [device, state]);
+        const { device, state, engine, spec } = mount;
+        const kept = (mount.kept ?? []).slice(0, MAX_FDS - 2);
+        const message: Message = { engine, spec, nodes: kept.map(({ nodeid }) => nodeid) };
+        sendFds(fd, Buffer.from(JSON.stringify(message)), [device, state, ...kept.map((file) => file.fd)]);
       };
       socket.on("data", sendNext);
     });
@@ -59,12 +69,12 @@ export function askHandover(path: string): HandedMount[] {
     for (;;) {
       call("write", path, libc.write, socket, ACK, ACK.length);
       if (!waitReadable(socket, DEADLINE_MS)) break;
-      const received = receiveFds(socket, MAX_MESSAGE, 2, false);
+      const received = receiveFds(socket, MAX_MESSAGE, MAX_FDS, false);
       if (received === undefined || received.data.length === 0) break;
-      const [device, state, ...extra] = received.fds;
-      for (const fd of extra) close(fd);
+      const [device, state, ...files] = received.fds;
       if (device === undefined || state === undefined) break;
-      mounts.push({ ...(JSON.parse(received.data.toString("utf8")) as Message), device, state });
+      const { nodes, ...mount } = JSON.parse(received.data.toString("utf8")) as Message;
+      mounts.push({ ...mount, device, state, kept: files.map((fd, i) => ({ nodeid: nodes[i] ?? 0, fd })) });
     }
   } finally {
     close(socket);

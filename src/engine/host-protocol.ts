@@ -16,6 +16,8 @@ export type ToServer =
       readonly device: boolean;
       /** The state was filled by a predecessor whose mount this is. */
       readonly resume: boolean;
+      /** So many messages with files without a name follow it there. */
+      readonly kept: number;
     }
   | { readonly type: "stop"; readonly mountpoint: string }
   | { readonly type: "stats"; readonly seq: number }
@@ -26,4 +28,6 @@ export type FromServer =
   | { readonly type: "serving"; readonly mountpoint: string; readonly root: string }
   | { readonly type: "failed"; readonly mountpoint: string; readonly reason: string }
   | { readonly type: "ended"; readonly id: number; readonly mountpoint: string; readonly reason?: string }
+  /** Files without a name were given to the daemon, or are to be dropped: it should look at the descriptor socket. */
+  | { readonly type: "kept" }
   | { readonly type: "stats"; readonly seq: number; readonly mounts: Record<string, ServeStats> };

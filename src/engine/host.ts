@@ -6,6 +6,7 @@ import { raiseNofile } from "../sys/rlimit.ts";
 import { receiveFds } from "../sys/socket.ts";
 import type { Engine, EngineName, ServedMount } from "./engine.ts";
 import { offerHandover, type HandedMount } from "./handover.ts";
+import { receiveKept } from "./keeping.ts";
 import { FD_SOCKET, type FromServer, type ToServer } from "./host-protocol.ts";
 
 const engines = new Map<EngineName, Promise<Engine>>();
@@ -29,7 +30,7 @@ function loadEngine(name: EngineName): Promise<Engine> {
   if (known !== undefined) return known;
   const engine =
     name === "kernel"
-      ? import("../fuse/engine.ts").then((module) => module.createKernelEngine())
+      ? import("../fuse/engine.ts").then((module) => module.createKernelEngine({ kept: () => tell({ type: "kept" }) }))
       : import("../fuse-native/engine.ts").then((module) => module.createFuseNativeEngine());
   engines.set(name, engine);
   return engine;
@@ -39,6 +40,7 @@ async function serve(message: Extract<ToServer, { type: "serve" }>): Promise<voi
   const { mountpoint } = message.spec;
   // Taken off the socket at once and in order, before anything waits.
   const [device, state] = message.device ? (receiveFds(FD_SOCKET, 4096, 2, false)?.fds ?? []) : [];
+  const nameless = receiveKept(FD_SOCKET, message.kept);
   letGo(mountpoint);
   if (device !== undefined && state !== undefined) {
     kept.set(mountpoint, { engine: message.engine, spec: message.spec, device: dup(device), state: dup(state) });
@@ -52,7 +54,9 @@ async function serve(message: Extract<ToServer, { type: "serve" }>): Promise<voi
   active += 1;
   try {
     const engine = await loadEngine(message.engine);
-    const mount = await engine.serve(message.spec, device, state === undefined ? undefined : { fd: state, resume: message.resume });
+    const keeper = { socket: FD_SOCKET, id: message.id };
+    const heritage = state === undefined ? undefined : { fd: state, resume: message.resume, keeper, kept: nameless };
+    const mount = await engine.serve(message.spec, device, heritage);
     served.set(mountpoint, mount);
     tell({ type: "serving", mountpoint, root: mount.root });
     const reason = await mount.ended;
@@ -79,8 +83,7 @@ async function handOver(): Promise<HandedMount[]> {
   handing = true;
   const mounts = [...kept.values()];
   kept.clear(); // the ends of these mounts' service must not close what is about to be sent
-  await Promise.all(mounts.map(async ({ spec }) => served.get(spec.mountpoint)?.stop()));
-  return mounts;
+  return Promise.all(mounts.map(async (mount) => ({ ...mount, kept: await served.get(mount.spec.mountpoint)?.stop() })));
 }
 
 async function quit(): Promise<void> {

@@ -91,7 +91,8 @@ class Mount implements ServedMount {
   }
 
   // libfuse cannot be told to stop reading; what is in flight is answered, and the rest ends with the process.
-  stop(): Promise<void> {
-    return this.#service.idle();
+  async stop(): Promise<readonly []> {
+    await this.#service.idle();
+    return [];
   }
 }

@@ -3,7 +3,8 @@
 import { availableParallelism } from "node:os";
 import { readFileSync } from "node:fs";
 import { MessageChannel, Worker } from "node:worker_threads";
-import type { Engine, ServedMount, ServeSpec, ServeStats } from "../engine/engine.ts";
+import type { Engine, Heritage, ServedMount, ServeSpec, ServeStats } from "../engine/engine.ts";
+import type { KeptFile } from "../engine/keeping.ts";
 import { monotonicMs } from "../sys/clock.ts";
 import { EFD_CLOEXEC, EFD_NONBLOCK } from "../sys/constants.ts";
 import { call } from "../sys/call.ts";
@@ -18,6 +19,8 @@ export interface KernelEngineOptions {
   readonly spinUs?: number;
   /** FUSE_PASSTHROUGH where the process may (CAP_SYS_ADMIN) and the kernel offers it. HMPERSIST_PASSTHROUGH=0 overrides. */
   readonly passthrough?: boolean;
+  /** The keeper should look at its socket. */
+  readonly kept?: () => void;
 }
 
 const SPIN_US = 60;
@@ -38,6 +41,7 @@ interface Mount {
   root: string;
   readonly serving: (error?: Error) => void;
   readonly ended: (reason: string | undefined) => void;
+  kept: readonly KeptFile[];
 }
 
 const limits = (nofile: number): Limits => ({
@@ -56,9 +60,11 @@ class ServingThread {
   readonly #reserve = Array.from({ length: RESERVE }, () => dup(this.#wake));
   readonly #mounts = new Map<number, Mount>();
   #closing = false;
+  readonly #kept: () => void;
   readonly exited: Promise<void>;
 
-  constructor(spinUs: number, passthrough: boolean, turn: SharedArrayBuffer) {
+  constructor(spinUs: number, passthrough: boolean, turn: SharedArrayBuffer, kept: () => void) {
+    this.#kept = kept;
     const workerData: ThreadData = {
       control: this.#control.port2,
       wake: this.#wake,
@@ -91,6 +97,7 @@ class ServingThread {
 
   #hear(message: FromThread): void {
     if (message.type === "lanes") return this.#startLanes();
+    if (message.type === "kept") return this.#kept();
     const mount = this.#mounts.get(message.id);
     if (mount === undefined) return;
     if (message.type === "serving") {
@@ -100,7 +107,10 @@ class ServingThread {
     else {
       this.#mounts.delete(message.id);
       if (message.type === "failed") mount.serving(new Error(message.reason));
-      else mount.ended(message.reason);
+      else {
+        mount.kept = message.kept;
+        mount.ended(message.reason);
+      }
     }
   }
 
@@ -161,7 +171,7 @@ export function createKernelEngine(options: KernelEngineOptions = {}): Engine {
   const threadOf = (storage: string): ServingThread => {
     let thread = threads.get(storage);
     if (thread === undefined) {
-      thread = new ServingThread(spinTime(options), passthrough, turn);
+      thread = new ServingThread(spinTime(options), passthrough, turn, options.kept ?? (() => {}));
       threads.set(storage, thread);
       void thread.exited.then(() => threads.delete(storage));
     }
@@ -170,11 +180,7 @@ export function createKernelEngine(options: KernelEngineOptions = {}): Engine {
 
   return {
     name: "kernel",
-    async serve(
-      spec: ServeSpec,
-      device: number | undefined,
-      state?: { readonly fd: number; readonly resume: boolean },
-    ): Promise<ServedMount> {
+    async serve(spec: ServeSpec, device: number | undefined, heritage?: Heritage): Promise<ServedMount> {
       if (device === undefined) throw new Error("the kernel engine serves a mount that exists already: a /dev/fuse descriptor is needed");
       const thread = threadOf(spec.storage);
       const id = (lastId += 1);
@@ -184,8 +190,8 @@ export function createKernelEngine(options: KernelEngineOptions = {}): Engine {
       const ended = new Promise<string | undefined>((resolve) => (end = resolve));
       await new Promise<void>((resolve, reject) => {
         const serving = (error?: Error): void => (error === undefined ? resolve() : reject(error));
-        mount = { counters: new Float64Array(counters), features: [], root: "", serving, ended: end };
-        thread.add(id, mount, { type: "add", id, spec, device, state, counters });
+        mount = { counters: new Float64Array(counters), features: [], kept: [], root: "", serving, ended: end };
+        thread.add(id, mount, { type: "add", id, spec, device, heritage, counters });
       });
       return {
         root: (mount as Mount | undefined)?.root ?? "",
@@ -194,6 +200,7 @@ export function createKernelEngine(options: KernelEngineOptions = {}): Engine {
         stop: async () => {
           thread.post({ type: "remove", id });
           await ended;
+          return mount?.kept ?? [];
         },
       };
     },

@@ -1,7 +1,8 @@
 // What the main thread, a serving thread and its I/O lanes tell each other. The counters lie in shared memory, so that reading them
 // never waits for a thread that a storage has stopped.
 import type { MessagePort } from "node:worker_threads";
-import type { ServeSpec } from "../engine/engine.ts";
+import type { Heritage, ServeSpec } from "../engine/engine.ts";
+import type { KeptFile } from "../engine/keeping.ts";
 import type { LaneJob } from "./passthrough/lane-job.ts";
 import type { Limits } from "./passthrough/passthrough.ts";
 
@@ -27,7 +28,7 @@ export type ToThread =
       readonly id: number;
       readonly spec: ServeSpec;
       readonly device: number;
-      readonly state: { readonly fd: number; readonly resume: boolean } | undefined;
+      readonly heritage: Heritage | undefined;
       readonly counters: SharedArrayBuffer;
     }
   | { readonly type: "remove"; readonly id: number }
@@ -37,7 +38,8 @@ export type FromThread =
   | { readonly type: "serving"; readonly id: number; readonly root: string }
   | { readonly type: "failed"; readonly id: number; readonly reason: string }
   | { readonly type: "negotiated"; readonly id: number; readonly features: readonly string[] }
-  | { readonly type: "ended"; readonly id: number; readonly reason: string | undefined }
+  | { readonly type: "ended"; readonly id: number; readonly reason: string | undefined; readonly kept: readonly KeptFile[] }
+  | { readonly type: "kept" }
   | { readonly type: "lanes" };
 
 /** One call for a lane, and where its answer goes. */

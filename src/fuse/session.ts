@@ -9,7 +9,8 @@ import { fdPath } from "../sys/fd-path.ts";
 import { readMountinfo } from "../sys/mountinfo.ts";
 import { directoryId } from "../sys/stat.ts";
 import { openWithin } from "../sys/walk.ts";
-import type { ServeSpec } from "../engine/engine.ts";
+import type { Heritage, ServeSpec } from "../engine/engine.ts";
+import type { KeptFile } from "../engine/keeping.ts";
 import { fuse_in_header } from "./abi/structs.ts";
 import { STATFS } from "./codec/reply.ts";
 import { REQUEST, STATFS_AT, type Memory } from "./codec/memory.ts";
@@ -17,6 +18,7 @@ import { Request } from "./codec/request.ts";
 import { Device } from "./device.ts";
 import { Dispatcher } from "./dispatch.ts";
 import { neverRedelivered } from "./failpoint.ts";
+import { DaemonKeeper } from "./keeper.ts";
 import { adoptFlags, assume, featuresOf, init } from "./init.ts";
 import { behaviourOf, isStacked, type Behaviour } from "./passthrough/behaviour.ts";
 import { Credentials } from "./passthrough/credentials.ts";
@@ -35,6 +37,8 @@ export interface SessionHost {
   makeRoom(): boolean;
   log(message: string): void;
   readonly turn: Turn;
+  /** The session's `settle` should be called when there is time. */
+  unsettled(session: Session): void;
   /** INIT is answered (or was, by a predecessor). */
   negotiated(features: string[]): void;
 }
@@ -58,6 +62,7 @@ export class Session {
   readonly #tables: SharedTables;
   readonly #dispatcher: Dispatcher;
   readonly #host: SessionHost;
+  readonly #keeper: DaemonKeeper | undefined;
   #takingOver = false;
   requests = 0;
   /** Why it ended; undefined for an unmount. */
@@ -66,7 +71,7 @@ export class Session {
   constructor(
     spec: ServeSpec,
     deviceFd: number,
-    state: { readonly fd: number; readonly resume: boolean } | undefined,
+    heritage: Heritage | undefined,
     mem: Memory,
     mayPassthrough: boolean,
     host: SessionHost,
@@ -76,7 +81,8 @@ export class Session {
     this.#mem = mem;
     this.#host = host;
     this.device = new Device(deviceFd, mem);
-    this.#tables = new SharedTables(state);
+    this.#tables = new SharedTables(heritage);
+    this.#keeper = heritage?.keeper === undefined ? undefined : new DaemonKeeper(heritage.keeper, () => host.unsettled(this));
     let rootFd = -1;
     try {
       rootFd = openWithin(spec.storage, spec.source);
@@ -104,6 +110,7 @@ export class Session {
           notify: (code, size) => this.device.notify(code, size),
         },
         limits,
+        this.#keeper,
       );
       this.#dispatcher = new Dispatcher(mem, request, {
         fs: this.fs,
@@ -116,7 +123,7 @@ export class Session {
         host.log(`${spec.mountpoint}: what the last server knew of its open files is lost`);
         assume(behaviour, this.#tables, mayPassthrough && !isStacked(type));
       }
-      if (state?.resume === true) this.#resume(behaviour);
+      if (heritage?.resume === true) this.#resume(behaviour, heritage.kept ?? []);
     } catch (error) {
       // Whoever else holds the device decides what becomes of the mount: a descriptor left here would keep its callers waiting for ever.
       if (rootFd >= 0) close(rootFd);
@@ -130,9 +137,10 @@ export class Session {
     return this.#dispatcher.errors;
   }
 
-  #resume(behaviour: Behaviour): void {
+  #resume(behaviour: Behaviour, kept: readonly KeptFile[]): void {
     const h = this.#tables.header;
     adoptFlags(behaviour, h[HEADER.flags] as number, h[HEADER.flags2] as number);
+    this.fs.nameless.inherit(kept);
     this.fs.mendMode();
     this.#takingOver = true;
     this.#host.turn.begin();
@@ -180,6 +188,12 @@ export class Session {
   #endTakeover(): void {
     if (this.#takingOver) this.#host.turn.end();
     this.#takingOver = false;
+  }
+
+  /** Does what had time. @returns whether the daemon should look at what it was told. */
+  settle(): boolean {
+    this.fs.nameless.settle();
+    return this.#keeper?.settle() === true;
   }
 
   #send(length: number): void {

@@ -12,7 +12,7 @@ import { COUNTER, type FromThread, type LaneRequest, type ThreadData, type ToThr
 import { leaveSharedFsStruct } from "./passthrough/credentials.ts";
 import type { LaneJob } from "./passthrough/lane-job.ts";
 import { Patience } from "./patience.ts";
-import { Session, STEP } from "./session.ts";
+import { Session, STEP, type SessionHost } from "./session.ts";
 import { Turn } from "./turn.ts";
 import { WarmUp } from "./warm-up.ts";
 
@@ -40,6 +40,7 @@ interface Served {
 }
 
 const mounts = new Map<number, Served>();
+const unsettled = new Set<Session>();
 const bySession = new Map<Session, Served>();
 const epfd = call("epoll_create1", undefined, hot.epoll_create1, 0o2000000);
 let closing = false;
@@ -86,10 +87,11 @@ function makeRoom(): boolean {
 }
 
 function add(message: Extract<ToThread, { type: "add" }>): void {
-  const { id, spec, device, state, counters } = message;
+  const { id, spec, device, heritage, counters } = message;
   try {
     const negotiated = (features: string[]): void => tell({ type: "negotiated", id, features });
-    const session = new Session(spec, device, state, mem, data.passthrough, { defer, makeRoom, log, negotiated, turn }, data.limits);
+    const host: SessionHost = { defer, makeRoom, log, negotiated, turn, unsettled: (session) => void unsettled.add(session) };
+    const session = new Session(spec, device, heritage, mem, data.passthrough, host, data.limits);
     const served = { id, session, counters: new Float64Array(counters), shared: counters };
     watch(EPOLL_CTL_ADD, device, id);
     mounts.set(id, served);
@@ -100,7 +102,8 @@ function add(message: Extract<ToThread, { type: "add" }>): void {
   }
 }
 
-function remove(served: Served, reason: string | undefined): void {
+/** `stopped`: the mount goes on, with another server. */
+function remove(served: Served, reason: string | undefined, stopped = false): void {
   const { id, session } = served;
   watch(EPOLL_CTL_DEL, session.device.fd, id);
   // Lanes answer on this device: what they still do is waited for, but not for ever, since a dead storage may hold them.
@@ -111,8 +114,10 @@ function remove(served: Served, reason: string | undefined): void {
   }
   mounts.delete(id);
   bySession.delete(session);
+  unsettled.delete(session);
+  const kept = stopped ? session.fs.nameless.take() : [];
   session.close();
-  tell({ type: "ended", id, reason });
+  tell({ type: "ended", id, reason, kept });
 }
 
 function control(): void {
@@ -123,7 +128,7 @@ function control(): void {
     else if (message.type === "close") closing = true;
     else {
       const served = mounts.get(message.id);
-      if (served !== undefined) remove(served, undefined);
+      if (served !== undefined) remove(served, undefined, true);
     }
   }
 }
@@ -204,9 +209,26 @@ function tidy(): void {
   untidy = false;
 }
 
+/** How long those files wait that are likely to be forgotten at once. */
+const SETTLE_MS = 2;
+/** So often the loop turns, with up to BURST requests each, before there must be time for them. */
+const TURNS = 2;
+let turns = 0;
+
+/** Tells the daemon of files without a name when nothing is to be done, and now and then when there always is. */
+function settle(): void {
+  turns = 0;
+  let told = false;
+  for (const session of unsettled) if (session.settle()) told = true;
+  unsettled.clear();
+  if (told) tell({ type: "kept" });
+}
+
 while (!closing) {
-  const events = hot.epoll_wait(epfd, mem.address + EVENTS_AT, MAX_EVENTS, timeout < 0 && untidy ? TIDY_MS : timeout);
-  if (events === 0) (timeout < 0 ? tidy : warm)();
+  const wait = timeout < 0 && untidy ? TIDY_MS : timeout;
+  const events = hot.epoll_wait(epfd, mem.address + EVENTS_AT, MAX_EVENTS, unsettled.size > 0 && wait !== 0 ? SETTLE_MS : wait);
+  if (unsettled.size > 0 && (events === 0 || (turns += 1) > TURNS)) settle();
+  else if (events === 0) (timeout < 0 ? tidy : warm)();
   ready.length = 0;
   for (let i = 0; i < events; i += 1) {
     // Packed events are 4-byte aligned: the id is the low word of `data`.

@@ -36,6 +36,7 @@ export class WarmUp {
       log: () => {},
       negotiated: () => {},
       turn: new Turn(),
+      unsettled: () => {},
     };
     this.#session = new Session(spec, server, undefined, mem, false, host);
   }

@@ -66,6 +66,7 @@ export class FakeKernel {
         log: (message) => this.log.push(message),
         negotiated: (features) => (this.features = features),
         turn: new Turn(),
+        unsettled: () => {},
       });
     } catch (error) {
       close(ours);

@@ -68,7 +68,9 @@ export function link(fs: Passthrough): number {
   fs.giveBack();
   if (result < 0) return result;
   const entry = entryOf(fs, fs.req.nodeid, dirfd, fs.req.name0, length);
-  if (fs.behaviour.noOpen) fs.files.unpin(fs.mem.long(IN + s.fuse_link_in.oldnodeid));
+  const linked = fs.mem.long(IN + s.fuse_link_in.oldnodeid);
+  if (fs.behaviour.noOpen) fs.files.unpin(linked);
+  fs.nameless.forget(linked);
   return entry;
 }
 
@@ -105,14 +107,20 @@ function victim(fs: Passthrough, dirfd: number, name: number): Victim {
 
 /** A file that may be open is about to lose the last name we know: 0, or -errno for "leave it". */
 function pin(fs: Passthrough, { nodeid, directory, last }: Victim, dirfd: number, name: number): number {
-  if (!fs.behaviour.noOpen || nodeid === 0 || directory) return 0;
   const { nodes } = fs;
+  const { noOpen } = fs.behaviour;
+  if (nodeid === 0 || directory || (!noOpen && nodes.firstHandle(nodeid) === 0)) return 0;
   if (!last && nodes.nextLink(nodes.firstLink(nodeid)) !== 0) return 0;
-  return fs.files.pin(nodeid, dirfd, fs.mem.address + name);
+  const pinned = noOpen ? fs.files.pin(nodeid, dirfd, fs.mem.address + name) : 0;
+  if (noOpen) fs.nameless.keepLater(nodeid);
+  else fs.nameless.keep(nodeid);
+  return pinned;
 }
 
 function unpin(fs: Passthrough, { nodeid, directory }: Victim): void {
-  if (fs.behaviour.noOpen && nodeid !== 0 && !directory) fs.files.unpin(nodeid);
+  if (nodeid === 0 || directory) return;
+  if (fs.behaviour.noOpen) fs.files.unpin(nodeid);
+  fs.nameless.forget(nodeid);
 }
 
 function removed(fs: Passthrough, { nodeid, last }: Victim, parent: number, name: number, length: number): void {

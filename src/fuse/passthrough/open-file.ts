@@ -147,6 +147,7 @@ function createAs(fs: Passthrough, flags: number, how: number, name: number, len
     fs.nodes.forget(nodeid, 1);
     return opened;
   }
+  if (length === 0) fs.nameless.keep(nodeid);
   return fuse_entry_out.SIZE + fuse_open_out.SIZE;
 }
 
@@ -159,6 +160,7 @@ export function release(fs: Passthrough): number {
     const backing = fs.nodes.backing(nodeid);
     if (backing !== 0 && backing !== BACKING_CACHED) fs.services.backingClose(backing);
     fs.nodes.setBacking(nodeid, 0);
+    fs.nameless.forget(nodeid);
   }
   fs.handles.close(fh);
   return 0;

@@ -17,6 +17,7 @@ import { HandleTable } from "./handle-table.ts";
 import { InodeTable } from "./inode-table.ts";
 import type { Journal } from "./journal.ts";
 import type { LaneJob } from "./lane-job.ts";
+import { Nameless, type Keeper } from "./nameless.ts";
 import { isRefusal, NodeFiles } from "./node-files.ts";
 import { SmallFiles } from "./small-files.ts";
 import type { SharedTables } from "./shared-tables.ts";
@@ -61,6 +62,7 @@ export class Passthrough {
   /** In use with `behaviour.noOpen` only. */
   readonly files: NodeFiles;
   readonly small: SmallFiles;
+  readonly nameless: Nameless;
   readonly behaviour: Behaviour;
   readonly services: Services;
   readonly journal: Journal;
@@ -86,6 +88,7 @@ export class Passthrough {
     behaviour: Behaviour,
     services: Services,
     { directories, files, pins }: Limits,
+    keeper?: Keeper,
   ) {
     this.rootFd = rootFd;
     this.mem = mem;
@@ -98,12 +101,14 @@ export class Passthrough {
     this.dirs = new DescriptorCache(directories);
     this.files = new NodeFiles(this, files, pins);
     this.small = new SmallFiles(this);
+    this.nameless = new Nameless(this, keeper);
     this.nodes = new InodeTable(tables);
     this.handles = new HandleTable(tables, this.nodes);
     this.nodes.onFree = (nodeid) => {
       this.dirs.remove(nodeid);
       this.files.remove(nodeid);
       this.small.remove(nodeid);
+      this.nameless.forget(nodeid);
     };
     const result = this.statFd(rootFd);
     if (result < 0) throw new Error(`statx of the storage directory: errno ${-result}`);
@@ -118,6 +123,7 @@ export class Passthrough {
   close(): void {
     this.dirs.close();
     this.files.close();
+    this.nameless.close();
     this.handles.closeDescriptors();
   }
 
@@ -323,7 +329,7 @@ export class Passthrough {
       const fd = this.handles.fd(fh);
       if (fd >= 0) return fd;
     }
-    return -1;
+    return this.nameless.fd(nodeid);
   }
 
   /** Opens a node by one of its names, checked to be that file; or through an open handle when it has no name any more. */
@@ -424,10 +430,15 @@ export class Passthrough {
     if (fd >= 0) return fd;
     const [nodeid, flags] = [this.handles.node(fh), this.handles.flags(fh)];
     const asked = this.openNode(nodeid, flags);
-    // It was opened when its permissions allowed that, or made without any, as git makes its objects.
-    const again = isRefusal(asked) ? this.files.openAsOwner(nodeid, flags) : asked;
+    const again = isRefusal(asked) ? this.#reopenRefused(nodeid, flags) : asked;
     if (again >= 0) this.handles.setFd(fh, again);
     return again;
+  }
+
+  // It was opened when its permissions allowed that, or made without any, as git makes its objects.
+  #reopenRefused(nodeid: number, flags: number): number {
+    const kept = this.nameless.duplicate(nodeid, flags);
+    return kept >= 0 ? kept : this.files.openAsOwner(nodeid, flags);
   }
 
   /**
