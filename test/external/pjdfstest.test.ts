@@ -23,9 +23,12 @@ async function inNew<T>(base: keyof typeof BASES, uid: number | undefined, body:
   }
 }
 
+/** What the suite runs only where df(1) calls the filesystem EXT4, UFS or ZFS: does rename move ctime? */
+const ONLY_BY_NAME = /^rename\/22\.t /;
+
 /** Cases that fail in one run and in the other do not, or fail in another way. */
 const without = (one: Failures["failed"], other: Failures["failed"]): string[] =>
-  [...one].filter(([name, what]) => other.get(name) !== what).map(([name, what]) => `${name}${what}`);
+  [...one].filter(([name, what]) => !ONLY_BY_NAME.test(name) && other.get(name) !== what).map(([name, what]) => `${name}${what}`);
 
 describe.skipIf(tree === "")("HMPERSIST_PJDFSTEST names a built tree of pjdfstest", () => {
   beforeAll(() => expect(existsSync(join(tree, "pjdfstest")), `${tree} is not built`).toBe(true));
@@ -61,7 +64,6 @@ describe.skipIf(tree === "")("HMPERSIST_PJDFSTEST names a built tree of pjdfstes
             "on the mount only": [],
             "on the storage only": [],
           });
-          expect(ran).toBe(storage.ran);
           expect(ran).toBeGreaterThan(8_000);
         }),
       ),

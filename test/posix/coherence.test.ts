@@ -163,6 +163,23 @@ describe.each([
     await seen(look, `["%o" % (os.stat("file").st_mode & 0o7777), os.stat("file").st_mtime, os.readlink("link")]`, ["604", 2000, "two"]);
   });
 
+  test("extended attributes and access control lists are seen", async () => {
+    const file = join(storage, "file");
+    writeFileSync(file, "x");
+    execFileSync("setfattr", ["-n", "user.a", "-v", "one", file]);
+    execFileSync("setfacl", ["-m", "u:4712:r", file]);
+    const look = await observe((await mountAs("shared")).mountpoint);
+    const both = `[os.getxattr("file", "user.a").decode(), os.getxattr("file", "system.posix_acl_access").hex()]`;
+    const before = (await look(both)) as string[];
+    execFileSync("setfattr", ["-n", "user.a", "-v", "two", file]);
+    execFileSync("setfacl", ["-m", "u:4712:rw", file]);
+    // The kernel's cache of lists goes with that of the attributes: whoever asks for access asks for those.
+    await seen(look, `os.stat("file").st_mode & 0o777`, 0o664);
+    const after = (await look(both)) as string[];
+    expect(after[0]).toBe("two");
+    expect(after[1]).not.toBe(before[1]);
+  });
+
   test("inode numbers, link counts and times are the storage's own", async () => {
     mkdirSync(join(storage, "dir"));
     writeFileSync(join(storage, "dir/file"), "x");
@@ -190,13 +207,30 @@ ${finish}
     for (let n = 0; n < 200; n += 1) assert.equal(text.toString("latin1", n * 5_000, n * 5_000 + 5), String(n).padStart(5, "0"));
   };
 
-  test.each(["os.fsync(fd)", "os.fdatasync(fd)", "os.close(fd)", "os.sync()"])("after %s everything is in the storage", async (finish) => {
+  test.each(["os.fsync(fd)", "os.fdatasync(fd)", "os.close(fd)", "os.sync()", "os.fsync(os.open('file', os.O_RDONLY))"])(
+    "after %s everything is in the storage",
+    async (finish) => {
+      const { mountpoint } = await mountAs("exclusive");
+      // Held open by another process meanwhile, so that no close but the writer's own counts.
+      const look = await observe(mountpoint);
+      await python(mountpoint, write(finish));
+      await look(`keep("file")`);
+      whole();
+    },
+  );
+
+  test("after msync what was stored in a mapping is in the storage", async () => {
     const { mountpoint } = await mountAs("exclusive");
-    // Held open by another process meanwhile, so that no close but the writer's own counts.
-    const look = await observe(mountpoint);
-    await python(mountpoint, write(finish));
-    await look(`keep("file")`);
-    whole();
+    await python(
+      mountpoint,
+      `import mmap, os
+fd = os.open("mapped", os.O_RDWR | os.O_CREAT); os.ftruncate(fd, 100000)
+m = mmap.mmap(fd, 100000); m[99_999] = 65; m[5] = 66
+m.flush()
+with open(${JSON.stringify(join(storage, "mapped"))}, "rb") as below: text = below.read()
+assert (len(text), text[99_999], text[5]) == (100_000, 65, 66)
+`,
+    );
   });
 
   test("after an unmount everything is in the storage, times included", async () => {
