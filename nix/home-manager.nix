@@ -69,15 +69,7 @@ in
     };
 
     programs.hmpersist = {
-      package = mkOption {
-        type = types.package;
-        default = pkgs.hmpersist or (pkgs.callPackage ./package.nix { });
-        defaultText = literalExpression "pkgs.hmpersist";
-        example = literalExpression "pkgs.hmpersist";
-        description = ''
-          The hmpersist package.
-        '';
-      };
+      package = import ./package-option.nix { inherit lib pkgs; };
 
       engine = mkOption {
         type = types.enum [

@@ -9,7 +9,6 @@
 }:
 let
   inherit (lib)
-    literalExpression
     mkDefault
     mkEnableOption
     mkIf
@@ -40,15 +39,7 @@ in
   options.programs.hmpersist = {
     enable = mkEnableOption "hmpersist, which brings homes on tmpfs back from persistent storage";
 
-    package = mkOption {
-      type = types.package;
-      default = pkgs.hmpersist or (pkgs.callPackage ./package.nix { });
-      defaultText = literalExpression "pkgs.hmpersist";
-      example = literalExpression "pkgs.hmpersist";
-      description = ''
-        The hmpersist package.
-      '';
-    };
+    package = import ./package-option.nix { inherit lib pkgs; };
 
     bootstrap = {
       enable = mkOption {

@@ -1,10 +1,8 @@
 // Puts a link in its place and takes it away again. What stands in the way is settled by the entry's `onConflict`; nothing is ever
 // dropped but an empty file, one with the same content as storage, or a link that we made.
 import { O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } from "../sys/constants.ts";
-import { symlinkat } from "../sys/dir.ts";
 import { isErrno } from "../sys/errno.ts";
 import { close, openat } from "../sys/file.ts";
-import { cstr } from "../sys/name.ts";
 import { isDirectory, isRegular, isSymlink, statFd, type Stat } from "../sys/stat.ts";
 import type { LinkSpec } from "../plan/types.ts";
 import { moveAside } from "./backup.ts";
@@ -14,7 +12,7 @@ import { firstNames, sameBytes } from "./observe.ts";
 import { openPlaces, type Places } from "./places.ts";
 import { asProblem, conflict, foreignLink, inTheWay } from "./problems.ts";
 import { recover } from "./recover.ts";
-import { bringBack, dropEmptyDirectory, dropSwap, isOurLink, putBack, statSwap, swapIn, swapOf, takeOut } from "./swap.ts";
+import { bringBack, createLink, dropEmptyDirectory, dropSwap, isOurLink, putBack, statSwap, swapIn, swapOf, takeOut } from "./swap.ts";
 import type { LinkOutcome, RemoveOutcome } from "./types.ts";
 import { linkText, openDirectory, openPlace, statPlace } from "../sys/walk.ts";
 import { hasWriter } from "./writers.ts";
@@ -48,7 +46,7 @@ function settle(places: Places, spec: LinkSpec, home: string, own: string | unde
   const { target, swap } = places;
   const known = stored !== undefined && isRegular(stored) ? knownOf(stored) : undefined;
   for (let tries = 0; tries < TRIES; tries += 1) {
-    if (created(places)) return { result: "placed", known };
+    if (createLink(swap)) return { result: "placed", known };
     const found = statPlace(target);
     if (found === undefined) continue;
     if (isSymlink(found)) {
@@ -77,16 +75,6 @@ function settle(places: Places, spec: LinkSpec, home: string, own: string | unde
       : inTheWay(spec, found);
   }
   return conflict(`${spec.target} is replaced again and again by another program`, spec);
-}
-
-function created({ target, swap }: Places): boolean {
-  try {
-    symlinkat(cstr(swap.text), target.dir, target.name);
-    return true;
-  } catch (error) {
-    if (isErrno(error, "EEXIST")) return false;
-    throw error;
-  }
 }
 
 function replaceOwn({ swap }: Places, own: string): boolean {

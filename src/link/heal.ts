@@ -4,11 +4,9 @@
 // A read lease on the plain file, held from the last comparison on, tells whether anybody has it open for writing; such a file is
 // left alone until they are done.
 import { O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } from "../sys/constants.ts";
-import { symlinkat } from "../sys/dir.ts";
 import { isErrno } from "../sys/errno.ts";
 import { close, openat } from "../sys/file.ts";
 import { dropLease, leaseStands, takeReadLease } from "../sys/lease.ts";
-import { cstr } from "../sys/name.ts";
 import { isDirectory, isRegular, isSymlink, statFd, type Stat } from "../sys/stat.ts";
 import type { LinkSpec } from "../plan/types.ts";
 import { knownOf, sameInode, unchanged, untouched } from "./known.ts";
@@ -17,7 +15,7 @@ import { openPlaces, type Places } from "./places.ts";
 import { asProblem, conflict, foreignLink, inTheWay } from "./problems.ts";
 import { recover } from "./recover.ts";
 import { dropStage, storeStage, writeStage, type Memory } from "./stage.ts";
-import { dropEmptyDirectory, dropSwap, putBack, swapIn } from "./swap.ts";
+import { createLink, dropEmptyDirectory, dropSwap, putBack, swapIn } from "./swap.ts";
 import type { HealOutcome, LinkRecord, Stored } from "./types.ts";
 import { linkText, statPlace } from "../sys/walk.ts";
 import { writersBelow } from "./writers.ts";
@@ -60,7 +58,7 @@ function mend(places: Places, spec: LinkSpec, memory: Memory, options: HealOptio
     const found = statPlace(target);
     if (found === undefined) {
       if (!options.relink) return { result: "busy", reason: "deleted a moment ago", known: undefined };
-      if (relink(places)) return { result: "relinked", known: behind(places) };
+      if (createLink(places.swap)) return { result: "relinked", known: behind(places) };
       continue;
     }
     if (isSymlink(found)) {
@@ -85,16 +83,6 @@ function mend(places: Places, spec: LinkSpec, memory: Memory, options: HealOptio
 function behind({ source }: Places): ReturnType<typeof knownOf> | undefined {
   const stat = statPlace(source);
   return stat === undefined || !isRegular(stat) ? undefined : knownOf(stat);
-}
-
-function relink({ target, swap }: Places): boolean {
-  try {
-    symlinkat(cstr(swap.text), target.dir, target.name);
-    return true;
-  } catch (error) {
-    if (isErrno(error, "EEXIST")) return false;
-    throw error;
-  }
 }
 
 function replaceEmptyDirectory({ swap }: Places): boolean {

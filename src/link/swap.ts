@@ -31,6 +31,17 @@ export function isOurLink(swap: Swap, name: CName): boolean {
   return linkText(swap.place.dir, name)?.equals(Buffer.from(swap.text)) === true;
 }
 
+/** Puts the link where nothing is; false: something is there by now. */
+export function createLink({ place, text }: Swap): boolean {
+  try {
+    symlinkat(cstr(text), place.dir, place.name);
+    return true;
+  } catch (error) {
+    if (isErrno(error, "EEXIST")) return false;
+    throw error;
+  }
+}
+
 /**
  * Puts the link in place of what stands there.
  * @returns what came out and now lies under the swap name; undefined if the place was empty or taken again meanwhile: look again.

@@ -57,48 +57,35 @@ function refuse(spec: MountSpec, outer: string | undefined, mounted: MountSpec |
   return undefined;
 }
 
+/** What mounts and links have in common; `path` is the entry's. */
+const placed = (home: string, storage: Storage, { parentMode, option }: DirectoryEntry | FileEntry, path: string) => ({
+  source: sourceOf(storage, path),
+  target: targetOf(home, storage, path),
+  storage: storage.persistentStoragePath,
+  parentMode,
+  option,
+});
+
 function mountSpec(home: string, storage: Storage, entry: DirectoryEntry, method: MountSpec["method"]): MountSpec {
   return {
+    ...placed(home, storage, entry, entry.directory),
     kind: "mount",
     method,
-    source: sourceOf(storage, entry.directory),
-    target: targetOf(home, storage, entry.directory),
-    storage: storage.persistentStoragePath,
     mode: entry.mode,
-    parentMode: entry.parentMode,
     cache: entry.cache,
     allowOther: storage.allowOther,
     onNonEmpty: entry.onNonEmpty,
     hideMount: entry.hideMount,
     allowTrash: entry.allowTrash,
-    option: entry.option,
   };
 }
 
 function directoryLink(home: string, storage: Storage, entry: DirectoryEntry): LinkSpec {
-  return {
-    kind: "link",
-    what: "directory",
-    source: sourceOf(storage, entry.directory),
-    target: targetOf(home, storage, entry.directory),
-    storage: storage.persistentStoragePath,
-    mode: entry.mode,
-    parentMode: entry.parentMode,
-    onConflict: entry.onNonEmpty === "adopt" ? "adopt" : "refuse",
-    option: entry.option,
-  };
+  const onConflict = entry.onNonEmpty === "adopt" ? "adopt" : "refuse";
+  return { ...placed(home, storage, entry, entry.directory), kind: "link", what: "directory", mode: entry.mode, onConflict };
 }
 
 function fileLink(home: string, storage: Storage, entry: FileEntry): LinkSpec {
-  return {
-    kind: "link",
-    what: "file",
-    source: sourceOf(storage, entry.file),
-    target: targetOf(home, storage, entry.file),
-    storage: storage.persistentStoragePath,
-    mode: entry.parentMode,
-    parentMode: entry.parentMode,
-    onConflict: entry.onConflict,
-    option: entry.option,
-  };
+  const { parentMode, onConflict } = entry;
+  return { ...placed(home, storage, entry, entry.file), kind: "link", what: "file", mode: parentMode, onConflict };
 }

@@ -4,6 +4,7 @@ import { statSync } from "node:fs";
 import type { Config, Storage } from "../config/config.ts";
 import { isBelow, relativeTo, sourceOf } from "../config/place.ts";
 import { HmpersistError } from "../errors.ts";
+import { PRIVATE_PREFIX } from "../link/private-name.ts";
 import { readMountinfo, type MountInfo } from "../sys/mountinfo.ts";
 import { CONTAINERS, parentsOf } from "./containers.ts";
 import { filesystemOf } from "./ephemeral.ts";
@@ -32,8 +33,8 @@ export interface OrphansReport {
   readonly storages: readonly StorageOrphans[];
 }
 
-// What a dotfiles repository, or a disk, has at its top.
-const IGNORE = ["/.git/", "lost+found/"];
+// What a dotfiles repository, or a disk, has at its top; and unfinished copies of ours. A backup ends with our name: it is the user's.
+const IGNORE = ["/.git/", "lost+found/", `${PRIVATE_PREFIX}*`];
 const NOTHING = { groups: [], totals: { groups: 0, files: 0, bytes: 0 }, unreadable: { count: 0, paths: [] }, atime: true };
 
 export async function findOrphans(

@@ -27,6 +27,8 @@ test("per storage, one storage in another, prefixes honoured", async () => {
       "Plasma/.config/gtk-2.0/x": 10,
       "Plasma/.config/kwinrc": 11,
       "Plasma/stray": 12,
+      "Plasma/.hmpersist-adopt-0123456789abcdef.json": 13,
+      "Code/.config/.hmpersist-new-0123456789abcdef": 14,
     });
     sandbox.writeConfig({
       home: sandbox.home,

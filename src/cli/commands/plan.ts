@@ -1,7 +1,6 @@
 // `hmpersist plan`: computed here, from the configuration and what is there; changes nothing, needs no daemon. One that runs is asked
 // how it serves what is mounted, and the links it made are read from its memory, so that the plan is the one `apply` would carry out.
 import { locations } from "../../config/locations.ts";
-import { ask } from "../../daemon/control/client.ts";
 import { Observer, type HeldMounts } from "../../daemon/observe.ts";
 import type { StatusReport } from "../../daemon/status.ts";
 import { EXIT } from "../../errors.ts";
@@ -11,7 +10,7 @@ import { explainPlan } from "../../plan/explain.ts";
 import { LinkMemory } from "../../link/memory.ts";
 import { SysError } from "../../sys/errno.ts";
 import { printable } from "../../sys/text.ts";
-import { withDaemonConfig } from "../daemon-config.ts";
+import { daemonStatus, withDaemonConfig } from "../daemon-config.ts";
 import { loadSettings } from "../settings.ts";
 
 export interface PlanOptions {
@@ -21,9 +20,10 @@ export interface PlanOptions {
 }
 
 export async function plan(options: PlanOptions): Promise<void> {
-  const { config } = await loadSettings({ ...(await withDaemonConfig(options)), directory: [], file: [] });
+  const status = daemonStatus();
+  const { config } = await loadSettings({ ...(await withDaemonConfig(options, status)), directory: [], file: [] });
   const desired = makeDesired(config, { root: process.geteuid?.() === 0 });
-  const observation = await new Observer().observe(desired, await heldMounts(), ownLinks(desired.home));
+  const observation = await new Observer().observe(desired, heldMounts(await status), ownLinks(desired.home));
   const made = makePlan(desired, observation);
   if (options.json === true) {
     process.stdout.write(
@@ -35,17 +35,11 @@ export async function plan(options: PlanOptions): Promise<void> {
   process.exitCode = made.refusals.length > 0 ? EXIT.refused : EXIT.done;
 }
 
-const TIMEOUT_MS = 1_800;
-
-async function heldMounts(): Promise<HeldMounts> {
-  try {
-    const { entries } = await ask<StatusReport>(locations(process.env).controlSocket, { command: "status" }, TIMEOUT_MS);
-    const served = entries.filter(({ state, method }) => state === "mounted" && method === "fuse");
-    return new Map(served.map(({ target, cache }) => [target, cache === undefined ? {} : { cache }]));
-  } catch {
-    // No daemon, or none that answers: what is served counts as its.
-    return "living";
-  }
+function heldMounts(status: StatusReport | undefined): HeldMounts {
+  // No daemon, or none that answers: what is served counts as its.
+  if (status === undefined) return "living";
+  const served = status.entries.filter(({ state, method }) => state === "mounted" && method === "fuse");
+  return new Map(served.map(({ target, cache }) => [target, cache === undefined ? {} : { cache }]));
 }
 
 function ownLinks(home: string): ReadonlyMap<string, string> {
