@@ -118,7 +118,7 @@ function appendedBefore(fs: Passthrough, fd: number, size: number): number {
   }
   const before = journal.place;
   const written = Math.min(Math.max(end - before, 0), size);
-  const readable = written === 0 ? -1 : settled(hot.openat(AT_FDCWD, fs.procPath(fd), O_RDONLY | O_NONBLOCK | O_CLOEXEC, 0));
+  const readable = written === 0 ? -1 : fs.openat(AT_FDCWD, fs.procPath(fd), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
   if (readable < 0) return written; // it cannot be looked at: its length has to do
   const got = settled(hot.pread(readable, mem.address + OUT, written, before));
   hot.close(readable);
