@@ -34,6 +34,7 @@ export default defineConfig({
       project("doctor"),
       project("fault"),
       project("security"),
+      project("fuzz"),
       project("posix"),
       project("workload"),
       project("external"),

@@ -37,6 +37,8 @@ export function runFusermount(
       child.unref();
       resolve({ code: 124, said: "did not end in time" });
     }, options.timeoutMs ?? DEADLINE_MS);
+    // What became of it, its end tells.
+    child.stderr?.on("error", () => {});
     child.stderr?.setEncoding("utf8");
     child.stderr?.on("data", (chunk: string) => {
       said += chunk.slice(0, MAX_OUTPUT - said.length);

@@ -36,6 +36,9 @@ export interface Reply {
   readonly data: Buffer;
 }
 
+/** A MiB and a page, as the kernel's own. */
+const REPLY = Buffer.alloc((1 << 20) + 4096);
+
 export class FakeKernel {
   readonly session: Session;
   readonly log: string[] = [];
@@ -43,11 +46,12 @@ export class FakeKernel {
   readonly told: Reply[] = [];
   features: readonly string[] | undefined;
   readonly #fd: number;
+  #deferred = false;
 
-  /** @param options `state`: memory of the tables, which this one takes over from a predecessor if `resume` says so. */
+  /** @param options `memory`: of the thread, for many sessions one after the other; `state`: memory of the tables, which this one takes over from a predecessor if `resume` says so. */
   constructor(
     source: string,
-    options: { cache?: CacheMode; trace?: boolean; state?: { readonly fd: number; readonly resume: boolean } } = {},
+    options: { cache?: CacheMode; trace?: boolean; state?: { readonly fd: number; readonly resume: boolean }; memory?: Memory } = {},
   ) {
     const [ours, theirs] = socketpair("seqpacket");
     this.#fd = ours;
@@ -60,8 +64,11 @@ export class FakeKernel {
       trace: options.trace ?? false,
     };
     try {
-      this.session = new Session(spec, theirs, options.state, new Memory(), false, {
-        defer: () => {},
+      this.session = new Session(spec, theirs, options.state, options.memory ?? new Memory(), false, {
+        defer: (_, _lo, _hi, job) => {
+          this.#deferred = true;
+          for (const fd of [job.fd, job.to]) if (fd >= 0) close(fd);
+        },
         makeRoom: () => false,
         log: (message) => this.log.push(message),
         negotiated: (features) => (this.features = features),
@@ -80,6 +87,13 @@ export class FakeKernel {
     return this.session.step();
   }
 
+  /** Whether something was left to a lane since the last time, which has no lane here and drops it. */
+  takeDeferred(): boolean {
+    const deferred = this.#deferred;
+    this.#deferred = false;
+    return deferred;
+  }
+
   /** The reply that is there; undefined when none is. What the kernel was told before it (error is the code) is in `told`. */
   reply(): Reply | undefined {
     for (;;) {
@@ -90,11 +104,11 @@ export class FakeKernel {
   }
 
   #message(): Reply | undefined {
-    const buffer = Buffer.alloc(1 << 20);
+    const buffer = REPLY;
     const control = raw(libc.fcntl, this.#fd, 4, 0o4000);
     const length = control < 0 ? control : raw(libc.read, this.#fd, buffer, buffer.length);
     if (length < 16) return undefined;
-    const data = buffer.subarray(16, length);
+    const data = Buffer.from(buffer.subarray(16, length));
     if (buffer.readUInt32LE(0) !== length) throw new Error(`a reply of ${length} bytes says ${buffer.readUInt32LE(0)}`);
     return { error: buffer.readInt32LE(4), unique: buffer.readBigUInt64LE(8), data };
   }

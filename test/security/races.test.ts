@@ -19,7 +19,7 @@ import { SysError } from "../../src/sys/errno.ts";
 import { makeGrounds, type Grounds } from "../link/place.ts";
 import { Victim, whileExchanging } from "./exchange.ts";
 
-const MS = 1_200;
+const MS = 800;
 /** Until both have happened, on a busy machine. */
 const PATIENCE_MS = 10_000;
 /** Entries lie two directories deep; the upper one is exchanged. */

@@ -8,7 +8,7 @@ const ROOT = join(import.meta.dirname, "../..");
 const SENTENCES = [...readFileSync(join(ROOT, "SECURITY.md"), "utf8").matchAll(/^(\d+)\. \*\*([^*]+)\*\*/gm)].map(
   ([, number = "", words = ""]) => `${number}. ${words}`,
 );
-const TESTS = ["test/security"].flatMap((folder) =>
+const TESTS = ["test/security", "test/fuzz"].flatMap((folder) =>
   readdirSync(join(ROOT, folder)).flatMap((name) => (name.endsWith(".test.ts") ? [readFileSync(join(ROOT, folder, name), "utf8")] : [])),
 );
 const NAMED = TESTS.flatMap((text) => [...text.matchAll(/^describe\("(\d+\. [^"]+)"/gm)].map(([, words = ""]) => words));

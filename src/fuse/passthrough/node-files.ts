@@ -13,7 +13,7 @@ import { STATX_AT } from "../codec/memory.ts";
 import { DescriptorCache } from "./descriptor-cache.ts";
 import type { Passthrough } from "./passthrough.ts";
 
-const { EACCES, EMFILE, ENFILE, EPERM } = ERRNO;
+const { EACCES, EMFILE, ENFILE, EPERM, ESTALE } = ERRNO;
 const COMMON = O_NONBLOCK | O_CLOEXEC;
 const OWN = S_IRUSR | S_IWUSR;
 
@@ -43,6 +43,7 @@ export class NodeFiles {
   /** A descriptor to read the file by, or to write it by; -errno. It stays until the request is over. */
   fd(nodeid: number, writing: boolean): number {
     const cached = this.#cache.get(nodeid);
+    if (cached < 0 && !this.#fs.nodes.has(nodeid)) return -ESTALE;
     const fd = cached >= 0 && serves(this.#cache.flags(nodeid), writing) ? cached : this.#ofHandles(nodeid, writing);
     if (fd < 0) return this.#open(nodeid, writing);
     this.#cache.hold(nodeid);
