@@ -39,6 +39,7 @@ import { isRestart } from "./restarting.ts";
 import { ServerProcess } from "./server-process.ts";
 import type { StatusReport } from "./status.ts";
 import { fingerprint } from "./storages.ts";
+import { syncMount } from "./sync-mount.ts";
 import { WorkQueue } from "./work-queue.ts";
 
 export interface DaemonOptions {
@@ -173,6 +174,7 @@ export class Daemon {
       const holders = await Promise.race([this.#mounts.unmount(target, false), deadline]);
       if (holders === null || holders.length > 0 || this.#isMounted(target)) {
         this.#log.warn({ mount: target, holders: describeHolders(holders ?? []) }, "detached while busy");
+        await syncMount(target, STOP_DEADLINE_MS);
         await this.#mounts.unmount(target, true);
       }
     } catch (error) {
