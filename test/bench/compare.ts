@@ -21,22 +21,25 @@ export interface Plan {
   readonly cpu: number | undefined;
 }
 
-/** A turn is tried this often at most, and this many milliseconds are waited for a quiet moment before it. */
+/** A turn is tried this often at most. */
 const ATTEMPTS = 3;
+/** Milliseconds that are waited for quiet moments, before a turn and in all. */
 const WAIT_MS = 10_000;
+const WAIT_ALL_MS = 120_000;
 
 export async function compare(storage: string, base: string, plan: Plan): Promise<Result> {
   const { rounds, rows, candidates, quiet } = plan;
   const samples = new Map<string, Sample[]>();
   const shares: number[] = [];
   const failed = new Set<string>();
-  // On a machine that is never quiet a run takes at most half as long again.
-  let repeats = Math.floor((rounds * candidates.length) / 2);
+  // On a machine that is never quiet a run takes at most a quarter longer, and what it waits.
+  let repeats = Math.ceil((rounds * candidates.length) / 4);
+  let wait = WAIT_ALL_MS;
 
   const turn = async (candidate: Candidate): Promise<Turn> => {
     let best: Turn | undefined;
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-      if (repeats > 0) await quietMoment(quiet, WAIT_MS);
+      if (repeats > 0) wait -= await quietMoment(quiet, Math.min(wait, WAIT_MS));
       const now = await measureTurn(plan.fixtures.client, base, candidate, rows, plan.cpu);
       if (best === undefined || now.others < best.others) best = now;
       stderr.write(`  others used ${Math.round(now.others * 100)} % of a CPU\n`);
