@@ -35,6 +35,7 @@ export default defineConfig({
       project("fault"),
       project("security"),
       project("fuzz"),
+      project("soak"),
       project("posix"),
       project("workload"),
       project("external"),

@@ -15,8 +15,8 @@ export interface Ground {
   readonly scene: Scene;
   readonly crew: Crew;
   readonly random: Random;
-  /** A server was killed at this time: its open files without a name are gone. */
-  readonly killed: () => void;
+  /** From now until what it returns is called a server ends, and with it open files that have no name. */
+  readonly killed: () => () => void;
 }
 
 export interface Fault {
@@ -54,9 +54,10 @@ async function daemon({ scene }: Ground): Promise<number> {
 
 async function killServer(ground: Ground): Promise<void> {
   const pid = await server(ground);
+  const over = ground.killed();
   process.kill(pid, "SIGKILL");
-  ground.killed();
   await ground.scene.sandbox.statusUntil("another server", (report) => report.server !== null && report.server.pid !== pid);
+  over();
 }
 
 /** One after the other, as soon as the next one is there. */
@@ -69,18 +70,20 @@ async function killServers(ground: Ground): Promise<void> {
 }
 
 async function restartServer(ground: Ground): Promise<void> {
-  ground.killed();
+  const over = ground.killed();
   await must(ground, ["apply", "--restart-server"]);
+  over();
 }
 
 async function killDaemon(ground: Ground): Promise<void> {
   const [pid, serving] = [await daemon(ground), await server(ground)];
+  // The server ends once it handed its mounts over; nothing is in flight then, but files without a name end with it.
+  const over = ground.killed();
   process.kill(pid, "SIGKILL");
   await sleep(ground.random.pick([0, 0, ground.random.between(0, 1_000)]));
-  // The server ends as a whole once it handed its mounts over; nothing is in flight then, but files without a name end with it.
-  ground.killed();
   await mount(ground);
   await until("end of the orphaned server", 20_000, () => !existsSync(`/proc/${serving}`));
+  over();
 }
 
 async function stopped(ground: Ground, pid: number, longest: number): Promise<void> {

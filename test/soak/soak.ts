@@ -41,8 +41,8 @@ const CHECKPOINT_MS = 60_000;
 const LINKS_MS = 90_000;
 /** Daemon and server together, whatever happened before. */
 const MOST_MIB = 320;
-/** Pipes, sockets and the like of all threads: an event loop has about five, and a server three serving threads with two lanes each. */
-const OTHER_DESCRIPTORS = 80;
+/** Pipes, sockets and the like of all threads: an event loop has about nine, and a server three serving threads with two lanes each. */
+const OTHER_DESCRIPTORS = 120;
 
 export class Soak {
   readonly #options: SoakOptions;
@@ -51,7 +51,7 @@ export class Soak {
   readonly #say: (line: string) => void;
   readonly #started = Date.now();
   readonly #events: string[] = [];
-  readonly #kills: number[] = [];
+  readonly #kills: { readonly from: number; to: number }[] = [];
   readonly #faults: Record<string, number> = {};
   readonly #checkpoints: Checkpoint[] = [];
   #fail: (error: Error) => void = () => {};
@@ -108,7 +108,7 @@ export class Soak {
     const trouble = (reason: string): void => this.#fail(new Error(reason));
     const lost = (at: number, since: number, how: string): void => {
       // A duplicate of the clock in another process: some slack.
-      if (this.#kills.some((kill) => kill / 1000 >= since - 1 && kill / 1000 <= at + 1)) return;
+      if (this.#kills.some(({ from, to }) => from <= (at + 1) * 1000 && to >= (since - 1) * 1000)) return;
       trouble(`an open file without a name was lost, although no server was killed: ${how}`);
     };
     return new Crew(this.#scene, this.#options.clients, this.#random, this.#options.paceMs, trouble, lost);
@@ -121,7 +121,7 @@ export class Soak {
 
   async #storm(crew: Crew): Promise<void> {
     const end = this.#started + this.#options.minutes * 60_000;
-    const ground: Ground = { scene: this.#scene, crew, random: this.#random, killed: () => this.#kills.push(Date.now()) };
+    const ground: Ground = { scene: this.#scene, crew, random: this.#random, killed: () => this.#killed() };
     const faults = FAULTS.filter(({ name }) => this.#options.faults?.includes(name) ?? true);
     let checkpoint = Date.now() + Math.min(CHECKPOINT_MS, (end - Date.now()) / 3);
     while (Date.now() < end) {
@@ -139,6 +139,14 @@ export class Soak {
       await this.#check();
       crew.resume();
     }
+  }
+
+  #killed(): () => void {
+    const kill = { from: Date.now(), to: Number.POSITIVE_INFINITY };
+    this.#kills.push(kill);
+    return () => {
+      kill.to = Date.now();
+    };
   }
 
   // With nothing open and everything forgotten, daemon and server hold what they held at the beginning.

@@ -60,6 +60,11 @@ class Process:
 
     def run(self):
         self.say(ready=True)
+        # So many and no more, without anybody to obey; or until told to stop.
+        for _ in range(self.order.get("operations", 0)):
+            self.once()
+        if "operations" in self.order:
+            return
         paused, pending = False, b""
         while True:
             readable, _, _ = select.select([0], [], [], None if paused else 0)
@@ -75,17 +80,20 @@ class Process:
                     if verb == "stop":
                         return
                 continue
-            try:
-                self.refusals = ()
-                self.step()
-            except Refused:
-                self.refused += 1
-            self.operations += 1
+            self.once()
             if time.monotonic() - self.said > 0.5:
                 self.say(operations=self.operations)
             # Others live on this machine, too; and a client that thinks gives the server quiet moments.
             if self.random.random() < 0.3:
                 time.sleep(self.random.random() * self.order["paceMs"] / 300)
+
+    def once(self):
+        try:
+            self.refusals = ()
+            self.step()
+        except Refused:
+            self.refused += 1
+        self.operations += 1
 
 def main(program):
     process = program(json.loads(sys.argv[1]))
