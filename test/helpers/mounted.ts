@@ -1,7 +1,7 @@
 // A directory served through an engine by a process of its own, for the length of a test. Cleanup never depends on the server: a mount
 // that hangs is aborted through /sys/fs/fuse/connections, its server killed by pid, the mount detached.
 import { spawn, execFile, execFileSync, type ChildProcess } from "node:child_process";
-import { mkdirSync, rmdirSync } from "node:fs";
+import { mkdirSync, readFileSync, readdirSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import type { CacheMode } from "../../src/config/config.ts";
 import { readMountinfo } from "../../src/sys/mountinfo.ts";
@@ -48,6 +48,18 @@ export interface Mounted {
 }
 
 const READY_MS = 30_000;
+/** Who keeps an unmounted filesystem alive: processes in other mount namespaces, which copied it. */
+function heldElsewhere(mountpoint: string): string {
+  const holders = readdirSync("/proc").filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/mountinfo`, "utf8").includes(` ${mountpoint} `);
+    } catch {
+      return false; // it has ended
+    }
+  });
+  return holders.length === 0 ? "" : `-- still mounted for the processes ${holders.join(", ")}\n`;
+}
+
 const END_MS = 30_000;
 
 /** The minor device number of the topmost mount on `mountpoint`, which names its directory in /sys/fs/fuse/connections. */
@@ -102,7 +114,7 @@ export async function startMount(options: MountOptions): Promise<Mounted> {
     },
     unmount: async () => {
       await deadline(`umount ${mountpoint}`, END_MS, umount(mountpoint), mounted.stacks);
-      await deadline(`end of the server of ${mountpoint}`, END_MS, end, mounted.stacks);
+      await deadline(`end of the server of ${mountpoint}`, END_MS, end, () => `${heldElsewhere(mountpoint)}${mounted.stacks()}`);
     },
     dispose: async () => {
       while (minorOf(mountpoint) !== undefined) {
