@@ -175,19 +175,20 @@ export class Sandbox {
     return this.spawn(process.execPath, [this.#program, "mount", "--foreground", ...args], env);
   }
 
-  /** On a machine that does many things at once the daemon may answer late: then it is asked again. */
-  status(): Promise<StatusReport> {
-    return this.statusUntil("an answer", () => true);
+  async status(): Promise<StatusReport> {
+    const { stdout, stderr } = await this.run(["status", "--json"]);
+    const report = JSON.parse(stdout) as StatusReport | { readonly error: unknown };
+    if ("error" in report) throw new Error(`no status: ${stdout}${stderr}`);
+    return report;
   }
 
-  /** Polls `status` until `wanted` holds. */
+  /** Polls `status` until it answers and `wanted` holds: on a machine that does many things at once the daemon may be late. */
   async statusUntil(what: string, wanted: (report: StatusReport) => boolean, ms = 20_000): Promise<StatusReport> {
     const end = performance.now() + ms;
     for (;;) {
-      const { stdout, stderr } = await this.run(["status", "--json"]);
-      const report = JSON.parse(stdout) as StatusReport | { readonly error: unknown };
-      if (!("error" in report) && wanted(report)) return report;
-      if (performance.now() > end) throw new Error(`${what}: not within ${ms} ms\n${stdout}${stderr}\n${this.log()}`);
+      const answer = await this.status().catch((error: unknown) => String(error));
+      if (typeof answer !== "string" && wanted(answer)) return answer;
+      if (performance.now() > end) throw new Error(`${what}: not within ${ms} ms\n${JSON.stringify(answer, null, 1)}\n${this.log()}`);
     }
   }
 

@@ -47,9 +47,8 @@ async function server({ scene }: Ground): Promise<number> {
 }
 
 async function daemon({ scene }: Ground): Promise<number> {
-  const report = await scene.sandbox.status();
-  if (report.daemon === null) throw new Error(`there is no daemon\n${scene.sandbox.log().slice(-3_000)}`);
-  return report.daemon.pid;
+  const report = await scene.sandbox.statusUntil("a daemon", (found) => found.daemon !== null);
+  return report.daemon?.pid ?? 0;
 }
 
 async function killServer(ground: Ground): Promise<void> {
@@ -101,7 +100,7 @@ async function freeze(ground: Ground): Promise<void> {
   execFileSync("fsfreeze", ["--freeze", disk]);
   try {
     await sleep(ground.random.between(50, 1_500));
-    await ground.scene.sandbox.status();
+    await ground.scene.sandbox.statusUntil("an answer", () => true);
   } finally {
     execFileSync("fsfreeze", ["--unfreeze", disk]);
   }
