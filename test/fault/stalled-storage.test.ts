@@ -87,9 +87,8 @@ test(
     const stalled = await latency(join(home, "fast"));
     // Generous, since the machine is shared; a stall would be the deadline.
     expect(stalled).toBeLessThan(10 * before + 20);
-    const started = Date.now();
-    await sandbox.status();
-    expect(Date.now() - started).toBeLessThan(2_000);
+    // The command waits 1.8 s for the daemon and then fails: an answer is one in time.
+    expect((await sandbox.status()).entries).toHaveLength(2);
 
     below.signal("SIGCONT");
     for (const { output } of waiting) expect(await deadline("an append", 30_000, output, below.stacks)).toBe("done\n");
