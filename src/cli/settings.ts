@@ -2,6 +2,7 @@
 import { resolve } from "node:path";
 import type { Config } from "../config/config.ts";
 import { homeOf, locations } from "../config/locations.ts";
+import { realHome } from "../config/real-path.ts";
 import { HmpersistError } from "../errors.ts";
 
 export interface Settings {
@@ -14,7 +15,10 @@ export interface Settings {
   readonly allowOther?: true;
 }
 
-/** The configuration and the file it came from (null: from options). `replacement` is a file given later, by `apply --config`. */
+/**
+ * The configuration, its home as the mount table names it, and the file it came from (null: from options). `replacement` is a file given
+ * later, by `apply --config`.
+ */
 export async function loadSettings(settings: Settings, replacement?: string): Promise<{ config: Config; file: string | null }> {
   const { adHocConfig, loadConfig } = await import("../config/load.ts");
   const env = settings.home === undefined ? process.env : { ...process.env, HOME: absolute(settings.home) };
@@ -27,12 +31,13 @@ export async function loadSettings(settings: Settings, replacement?: string): Pr
       removePrefixDirectory: settings.removePrefixDirectory === true,
       allowOther: settings.allowOther === true,
     });
-    return { config, file: null };
+    return { config: { ...config, home: realHome(config.home) }, file: null };
   }
   const file = absolute(replacement ?? settings.config ?? locations(process.env).configFile);
   const config = loadConfig(file, env);
   // --home overrides what the file says: the same configuration may be tried on another home.
-  return { config: settings.home === undefined ? config : { ...config, home: absolute(settings.home) }, file };
+  const home = settings.home === undefined ? config.home : absolute(settings.home);
+  return { config: { ...config, home: realHome(home) }, file };
 }
 
 /** Refuses options that contradict or need each other. */

@@ -3,6 +3,7 @@ import { userInfo } from "node:os";
 import { resolve } from "node:path";
 import type { Config } from "../config/config.ts";
 import { homeOf, locations } from "../config/locations.ts";
+import { realHome } from "../config/real-path.ts";
 import { loadConfig } from "../config/load.ts";
 import { ask } from "../daemon/control/client.ts";
 import type { StatusReport } from "../daemon/status.ts";
@@ -41,7 +42,7 @@ export async function examine(env: NodeJS.ProcessEnv, configFile: string | undef
     env,
     uid,
     user: nameOf(env, uid),
-    home: config?.home ?? homeOf(env),
+    home: realHome(config?.home ?? homeOf(env)),
     config,
     mounts: readMountinfo(),
     status,

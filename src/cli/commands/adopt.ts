@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { adopt as adoptEntry, planAdoption } from "../../adopt/adopt.ts";
 import type { AdoptPlan, Merge } from "../../adopt/types.ts";
 import { locations } from "../../config/locations.ts";
+import { realEntry } from "../../config/real-path.ts";
 import { ask } from "../../daemon/control/client.ts";
 import type { Outcome } from "../../daemon/daemon.ts";
 import { Observer } from "../../daemon/observe.ts";
@@ -40,7 +41,7 @@ interface Result {
 export async function adopt(paths: readonly string[], options: AdoptCommandOptions): Promise<void> {
   const { config } = await loadSettings({ ...(await withDaemonConfig(options)), directory: [], file: [] });
   const desired = makeDesired(config, { root: process.geteuid?.() === 0 });
-  const specs = paths.map((path) => entryAt(resolve(path), desired));
+  const specs = paths.map((path) => entryAt(realEntry(resolve(path)), desired));
   if (options.dryRun !== true && specs.some((spec) => spec.kind === "mount")) await requireDaemon();
   raiseNofile();
   const results: Result[] = [];

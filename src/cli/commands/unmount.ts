@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { homeOf, locations } from "../../config/locations.ts";
 import { isWithin } from "../../config/place.ts";
+import { realEntry, realHome } from "../../config/real-path.ts";
 import { listedMounts } from "../../daemon/mount-list.ts";
 import { ask } from "../../daemon/control/client.ts";
 import { instanceEnded } from "../../daemon/instance-lock.ts";
@@ -30,7 +31,7 @@ const DAEMON_END_MS = 10_000;
 
 export async function unmount(targets: readonly string[], options: UnmountOptions): Promise<void> {
   if (options.leftovers && comesBack()) return;
-  const paths = targets.map((target) => resolve(target));
+  const paths = targets.map((target) => realEntry(resolve(target)));
   const result = options.leftovers ? await leftovers(paths, true) : await throughDaemon(paths, options.lazy);
   print(result, options);
   process.exitCode = Object.keys(result.busy).length > 0 ? EXIT.busy : EXIT.done;
@@ -62,7 +63,7 @@ async function leftovers(targets: readonly string[], lazy: boolean): Promise<Res
   const owner = `user_id=${process.getuid?.() ?? 0}`;
   const own = readMountinfo().filter((mount) => mount.type === "fuse.hmpersist" && mount.superOptions.includes(owner));
   const listed = new Set(listedMounts(locations(process.env).mountList));
-  const home = homeOf(process.env);
+  const home = realHome(homeOf(process.env));
   const ours = own.map((mount) => mount.mountpoint).filter((target) => listed.has(target) || isWithin(target, home));
   const wanted = ours.filter((target) => targets.length === 0 || targets.includes(target));
   const unmounted: string[] = [];
