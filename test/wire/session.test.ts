@@ -274,6 +274,34 @@ test("READDIRPLUS gives each entry once, with attributes", () => {
   ]);
 });
 
+test.each([28, 44])("two directories listed by turns, piece by piece, are both told right (opcode %i)", (opcodeOf) => {
+  const names = (name: string): string[] => Array.from({ length: 40 }, (_, n) => `${name.repeat(1 + (n % 30))}-${n}`);
+  const directories = ["a", "b"].map((name) => ({ name, seen: [] as string[], offset: 0n, done: false }));
+  for (const { name } of directories) {
+    mkdirSync(join(source, name));
+    for (const file of names(name)) writeFileSync(join(source, name, file), "");
+  }
+  kernel.init();
+  const open = directories.map((directory) => {
+    const nodeid = kernel.ask(request(1, 1n, fields(directory.name))).data.readBigUInt64LE(0);
+    return { directory, nodeid, fh: kernel.ask(request(27, nodeid, fields(0, 0))).data.readBigUInt64LE(0) };
+  });
+  const before = opcodeOf === 44 ? 128 : 0;
+  while (directories.some(({ done }) => !done)) {
+    for (const { directory, nodeid, fh } of open) {
+      const { data } = kernel.ask(request(opcodeOf, nodeid, fields(fh, directory.offset, 700, 0, 0n, 0, 0)));
+      directory.done = data.length === 0;
+      for (let at = 0; at < data.length;) {
+        const length = data.readUInt32LE(at + before + 16);
+        directory.seen.push(data.toString("latin1", at + before + 24, at + before + 24 + length));
+        directory.offset = data.readBigUInt64LE(at + before + 8);
+        at += (before + 24 + length + 7) & ~7;
+      }
+    }
+  }
+  for (const { name, seen } of directories) expect(seen.sort()).toEqual([".", "..", ...names(name)].sort());
+});
+
 test("FORGET, BATCH_FORGET and INTERRUPT have no reply", () => {
   kernel.init();
   kernel.ask(request(1, 1n, fields("file")));

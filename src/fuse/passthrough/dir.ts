@@ -53,7 +53,8 @@ function list(fs: Passthrough, plus: boolean): number {
     const [used, written] = pack(fs, fd, stream, filled, at, OUT + size, plus);
     at = written;
     if (used === filled) continue;
-    stream.rest = mem.bytes.slice(DIRENTS_AT + used, DIRENTS_AT + filled);
+    // A copy: a slice of a Buffer is none, and others list directories before this one goes on.
+    stream.rest = new Uint8Array(mem.bytes.subarray(DIRENTS_AT + used, DIRENTS_AT + filled));
     if (at === OUT) return -EIO; // not even one entry fits: the kernel asks with at least a page
     break;
   }
