@@ -92,7 +92,7 @@ test("a poisoned request is EIO after two deaths, again and again, and everybody
   }),
 );
 
-test("several poisoned requests at once, in two mounts, are two deaths each", { timeout: 120_000 }, () => {
+test("several poisoned requests at once, in two mounts, are at most two deaths each", { timeout: 120_000 }, () => {
   const names = ["a", "b"];
   const HMPERSIST_FAILPOINT = names.map((name) => `serve:LOOKUP:${name}`).join();
   return withSandbox("poisons", { env: { HMPERSIST_FAILPOINT } }, async (sandbox) => {
@@ -100,7 +100,10 @@ test("several poisoned requests at once, in two mounts, are two deaths each", { 
     const appenders = [appender(sandbox, "one"), appender(sandbox, "two")];
     const calls = ["one", "two"].flatMap((directory) => names.map((name) => outcome(sandbox, directory, `os.stat("${name}")`)));
     expect(await Promise.all(calls)).toEqual(Array.from({ length: 4 }, () => "EIO"));
-    expect(await deaths(sandbox)).toBe(8);
+    // One death may be that of two requests in two threads; a second death is of one.
+    const died = await deaths(sandbox);
+    expect(died).toBeLessThanOrEqual(8);
+    expect(died).toBeGreaterThanOrEqual(5);
     for (const each of appenders) await each.end();
     expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0 });
   });

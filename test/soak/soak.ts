@@ -39,6 +39,8 @@ const FAULT_MS = 240_000;
 const CHECKPOINT_MS = 60_000;
 /** A healing that failed is tried again after a minute at the latest. */
 const LINKS_MS = 90_000;
+/** Nodes named by a FORGET that a server had read when it died: it is not redelivered. One request; a BATCH_FORGET names several. */
+const LOST_PER_KILL = 64;
 /** Daemon and server together, whatever happened before. */
 const MOST_MIB = 320;
 /** Pipes, sockets and the like of all threads: an event loop has about nine, and a server three serving threads with two lanes each. */
@@ -159,7 +161,11 @@ export class Soak {
     const wanted = (target: string): number => 1 + inner.filter((other) => other.startsWith(`${target}/`)).length;
     const report = await sandbox.statusUntil(
       "nodes and handles back where they were",
-      (found) => [...counts(found)].every(([target, { nodes, handles }]) => nodes <= wanted(target) && handles === 0),
+      (found) => {
+        const all = [...counts(found)];
+        const extra = all.reduce((sum, [target, { nodes }]) => sum + Math.max(0, nodes - wanted(target)), 0);
+        return all.every(([, { handles }]) => handles === 0) && extra <= LOST_PER_KILL * this.#kills.length;
+      },
       20_000,
     );
     const at = { daemon: descriptors(daemon), server: descriptors(server) };
