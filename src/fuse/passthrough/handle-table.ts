@@ -75,7 +75,8 @@ export class HandleTable {
   }
 
   has(fh: number): boolean {
-    return fh > 0 && fh < (this.#tables.header[HEADER.handles] as number) && this.#w(fh, NODE) !== 0;
+    const { header } = this.#tables;
+    return fh >= (header[HEADER.firstHandle] as number) && fh < (header[HEADER.handles] as number) && this.#w(fh, NODE) !== 0;
   }
 
   /** The descriptor; -1 for one inherited from a predecessor and not reopened yet. */

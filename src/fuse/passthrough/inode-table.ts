@@ -74,9 +74,14 @@ export class InodeTable {
     this.#tables.links.u32[link * LINK_WORDS + word] = value;
   }
 
-  /** True for a node id that is in use; anything else the kernel or an attacker may say is not. */
+  /**
+   * True for a node id that is in use; anything else the kernel or an attacker may say is not. Records below the first one were not
+   * adopted by `#rebuild`: whatever lists they name may run in circles.
+   */
   has(nodeid: number): boolean {
-    return nodeid > 0 && nodeid < (this.#tables.header[HEADER.nodes] as number) && this.#w(nodeid, SEAL) === (nodeid ^ SEAL_KEY) >>> 0;
+    const { header } = this.#tables;
+    const known = nodeid === FUSE_ROOT_ID || nodeid >= (header[HEADER.firstNode] as number);
+    return nodeid > 0 && known && nodeid < (header[HEADER.nodes] as number) && this.#w(nodeid, SEAL) === (nodeid ^ SEAL_KEY) >>> 0;
   }
 
   /** Index of a device, kept so that an identity is three words. Falls back to the last index when too many were seen. */
