@@ -137,9 +137,10 @@ function control(): void {
 function serve(served: Served): void {
   const { session, counters } = served;
   let idleSince = 0;
-  let now = 0;
   for (let handled = 0; handled < BURST;) {
-    if (idleSince === 0) counters[COUNTER.busySince] = monotonicMs();
+    // Said before there is a request: one that comes during a spin may be the one that a storage never lets go of.
+    const now = monotonicMs();
+    counters[COUNTER.busySince] = now;
     const found = session.step();
     if (found === STEP.handled) {
       handled += 1;
@@ -148,17 +149,19 @@ function serve(served: Served): void {
       count(served);
       continue;
     }
-    counters[COUNTER.busySince] = 0;
     if (found === STEP.ended) {
+      counters[COUNTER.busySince] = 0;
       remove(served, session.failure);
       return;
     }
-    if (!patience.spins()) return;
-    now = performance.now();
+    if (!patience.spins()) break;
     if (idleSince === 0) idleSince = now;
-    else if (now - idleSince > patience.limitMs) return patience.failed();
+    else if (now - idleSince > patience.limitMs) {
+      patience.failed();
+      break;
+    }
     // Another mount's request, or the main thread's word, is not kept waiting by a spin.
-    if (mounts.size > 1 && hot.epoll_wait(epfd, mem.address + EVENTS_AT, 1, 0) > 0) return;
+    if (mounts.size > 1 && hot.epoll_wait(epfd, mem.address + EVENTS_AT, 1, 0) > 0) break;
   }
   counters[COUNTER.busySince] = 0;
 }

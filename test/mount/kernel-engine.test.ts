@@ -26,6 +26,8 @@ interface Options {
   readonly cache?: CacheMode;
   readonly trace?: boolean;
   readonly source?: string;
+  /** How long the server looks for the next request before it sleeps. */
+  readonly spinUs?: number;
 }
 
 /** One mount, and the process that serves it now. */
@@ -56,6 +58,7 @@ class Served {
     this.messages.length = 0;
     const child = spawn(process.execPath, [SERVER, list], {
       stdio: ["pipe", "pipe", "pipe", ...mounts.flatMap((each) => [each.device, each.state])],
+      env: { ...process.env, ...(this.#options.spinUs === undefined ? {} : { HMPERSIST_SPIN_US: String(this.#options.spinUs) }) },
     }) as ChildProcessWithoutNullStreams;
     this.child = child;
     createInterface({ input: child.stdout }).on("line", (line) => this.messages.push(JSON.parse(line) as Record<string, unknown>));
@@ -224,7 +227,8 @@ runs("a storage that is stopped dead stalls its own mount only, and everything c
   const bindfs = spawn("bindfs", ["-f", below, slow], { stdio: "ignore" });
   try {
     await until("bindfs", 20_000, () => readMountinfo().some((info) => info.mountpoint === slow));
-    const a = new Served(base, "a", { source: slow });
+    // Such a spin makes it likely that the request to be stuck comes during one, which must be seen as well.
+    const a = new Served(base, "a", { source: slow, spinUs: 10_000 });
     const b = new Served(base, "b", {});
     all.push(a, b);
     await a.start(false, [b]);
