@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type { ChildProcess } from "node:child_process";
 import { expect, test } from "vitest";
 import { deadline, kernelStacks } from "../helpers/deadline.ts";
+import { outcome } from "../helpers/faults.ts";
 import { withSandbox, type Sandbox } from "../helpers/sandbox.ts";
 
 /** Two storages with a directory each: `one` and `two` in the home. */
@@ -18,27 +19,6 @@ async function mountTwo(sandbox: Sandbox): Promise<void> {
 
 const deaths = async (sandbox: Sandbox): Promise<number> =>
   (await sandbox.statusUntil("a server", (report) => report.server !== null)).server?.deaths ?? -1;
-
-const CALL = `
-import errno, os, socket, sys
-os.chdir(sys.argv[1])
-RENAME_EXCHANGE = 2
-def exchange(a, b):
-    import ctypes
-    if ctypes.CDLL(None, use_errno=True).renameat2(-100, a.encode(), -100, b.encode(), RENAME_EXCHANGE) != 0:
-        raise OSError(ctypes.get_errno(), "renameat2")
-try:
-    exec(sys.argv[2])
-    print("ok")
-except OSError as e:
-    print(errno.errorcode[e.errno])
-`;
-
-/** Runs a line of Python with its directory in the home's `directory`: "ok", the errno's name, or what it said on stderr. */
-async function outcome(sandbox: Sandbox, directory: string, line: string): Promise<string> {
-  const { stdout, stderr } = await sandbox.exec("/usr/bin/python3", ["-c", CALL, join(sandbox.home, directory), line]);
-  return stdout.trim() || stderr;
-}
 
 const APPENDER = `
 import os, sys, time
@@ -78,13 +58,13 @@ test("a poisoned request is EIO after two deaths, again and again, and everybody
     await mountTwo(sandbox);
     writeFileSync(join(sandbox.storage, "one/one/kept"), "kept");
     const appenders = [appender(sandbox, "one"), appender(sandbox, "two")];
-    expect(await outcome(sandbox, "one", `os.stat("poison")`)).toBe("EIO");
+    expect(await outcome(sandbox, join(sandbox.home, "one"), `os.stat("poison")`)).toBe("EIO");
     expect(await deaths(sandbox)).toBe(2);
-    expect(await outcome(sandbox, "one", `open("poison", "w")`)).toBe("EIO");
+    expect(await outcome(sandbox, join(sandbox.home, "one"), `open("poison", "w")`)).toBe("EIO");
     expect(await deaths(sandbox)).toBe(4);
-    expect(await outcome(sandbox, "one", `os.unlink("kept")`)).toBe("EIO");
+    expect(await outcome(sandbox, join(sandbox.home, "one"), `os.unlink("kept")`)).toBe("EIO");
     expect(await deaths(sandbox)).toBe(6);
-    expect(await outcome(sandbox, "one", `assert open("kept").read() == "kept"`)).toBe("ok");
+    expect(await outcome(sandbox, join(sandbox.home, "one"), `assert open("kept").read() == "kept"`)).toBe("ok");
     for (const each of appenders) await each.end();
     expect((await sandbox.status()).server).toMatchObject({ deaths: 6, restarts: 6, lastDeath: "SIGKILL" });
     expect(await sandbox.run(["status"])).toMatchObject({ stdout: expect.stringContaining("died 6 times (last: SIGKILL)") });
@@ -98,7 +78,9 @@ test("several poisoned requests at once, in two mounts, are at most two deaths e
   return withSandbox("poisons", { env: { HMPERSIST_FAILPOINT } }, async (sandbox) => {
     await mountTwo(sandbox);
     const appenders = [appender(sandbox, "one"), appender(sandbox, "two")];
-    const calls = ["one", "two"].flatMap((directory) => names.map((name) => outcome(sandbox, directory, `os.stat("${name}")`)));
+    const calls = ["one", "two"].flatMap((directory) =>
+      names.map((name) => outcome(sandbox, join(sandbox.home, directory), `os.stat("${name}")`)),
+    );
     expect(await Promise.all(calls)).toEqual(Array.from({ length: 4 }, () => "EIO"));
     // One death may be that of two requests in two threads; a second death is of one.
     const died = await deaths(sandbox);
@@ -113,7 +95,7 @@ test("a request that makes the server run out of memory is EIO after two deaths"
   withSandbox("starved", { env: { HMPERSIST_FAILPOINT: "starve:LOOKUP:poison" } }, async (sandbox) => {
     await mountTwo(sandbox);
     const appenders = [appender(sandbox, "one"), appender(sandbox, "two")];
-    expect(await outcome(sandbox, "one", `os.stat("poison")`), sandbox.log()).toBe("EIO");
+    expect(await outcome(sandbox, join(sandbox.home, "one"), `os.stat("poison")`), sandbox.log()).toBe("EIO");
     expect(await deaths(sandbox)).toBe(2);
     for (const each of appenders) await each.end();
     expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0 });
@@ -126,15 +108,20 @@ test("where the kernel does not redeliver, what the server was doing when it die
     { env: { HMPERSIST_FAILPOINT: "serve:RESEND,serve:LOOKUP:poison,serve:WRITE:poison", HMPERSIST_PASSTHROUGH: "0" } },
     async (sandbox) => {
       await mountTwo(sandbox);
-      expect(await outcome(sandbox, "one", `os.stat("poison")`)).toBe("EIO");
-      expect(await outcome(sandbox, "one", `os.write(os.open("file", os.O_WRONLY | os.O_CREAT), b"poison")`)).toBe("EIO");
+      expect(await outcome(sandbox, join(sandbox.home, "one"), `os.stat("poison")`)).toBe("EIO");
+      expect(await outcome(sandbox, join(sandbox.home, "one"), `os.write(os.open("file", os.O_WRONLY | os.O_CREAT), b"poison")`)).toBe(
+        "EIO",
+      );
       expect(await deaths(sandbox)).toBe(2);
       expect(sandbox.log()).toContain("does not redeliver");
-      expect(await outcome(sandbox, "one", `open("file", "w").write("content")`)).toBe("ok");
+      expect(await outcome(sandbox, join(sandbox.home, "one"), `open("file", "w").write("content")`)).toBe("ok");
       expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0 });
     },
   ),
 );
+
+/** renameat2(AT_FDCWD, "here", AT_FDCWD, "there", RENAME_EXCHANGE) */
+const EXCHANGE = `import ctypes; assert ctypes.CDLL(None).renameat2(-100, b"here", -100, b"there", 2) == 0`;
 
 /** What is done, and what must be true afterwards; each kills the server once, when it is done and not answered. */
 const CHANGES: Record<string, readonly [call: string, then: string]> = {
@@ -153,7 +140,7 @@ const CHANGES: Record<string, readonly [call: string, then: string]> = {
     `assert open("to").read() == "later" and not os.path.exists("from")`,
   ],
   "RENAME2:here": [
-    `open("here", "w").write("h"); open("there", "w").write("t"); f = open("here"); exchange("here", "there"); assert f.read() == "h"`,
+    `open("here", "w").write("h"); open("there", "w").write("t"); f = open("here")\n${EXCHANGE}\nassert f.read() == "h"`,
     `assert open("here").read() == "t" and open("there").read() == "h"`,
   ],
   "SETXATTR:": [`open("x", "w"); os.setxattr("x", "user.a", b"1", os.XATTR_CREATE)`, `assert os.getxattr("x", "user.a") == b"1"`],
@@ -174,7 +161,7 @@ test.each(["shared", "exclusive"] as const)("%s: what was done and not answered 
     sandbox.writeConfig({ home: sandbox.home, engine: "kernel", persistence });
     expect(await sandbox.run(["mount", "--config", sandbox.configFile]), sandbox.log()).toMatchObject({ code: 0 });
     for (const [change, [call, then]] of Object.entries(CHANGES)) {
-      expect(await outcome(sandbox, "data", `${call}\n${then}`), change).toBe("ok");
+      expect(await outcome(sandbox, join(sandbox.home, "data"), `${call}\n${then}`), change).toBe("ok");
     }
     // With the writeback cache the kernel appends by itself, and writes pages.
     expect(await deaths(sandbox)).toBe(Object.keys(CHANGES).length - (cache === "exclusive" ? 1 : 0));

@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { outcome } from "../helpers/faults.ts";
 import { withSandbox, type Sandbox } from "../helpers/sandbox.ts";
 
 /** Runs `body` with a file system of 8 MiB as the storage, mounted over the home's `data`. */
@@ -35,21 +36,6 @@ function ext4(disk: string, sandbox: Sandbox): void {
 }
 
 const tmpfs = (disk: string): void => void execFileSync("mount", ["-t", "tmpfs", "-o", "size=8m", "tmpfs", disk]);
-
-const ERRNO_OF = `
-import errno, os, sys
-try:
-    exec(sys.argv[1])
-    print("ok")
-except OSError as e:
-    print(errno.errorcode[e.errno])
-`;
-
-/** The outcome of a line of Python in another process: "ok" or the errno's name. */
-async function outcome(sandbox: Sandbox, data: string, line: string): Promise<string> {
-  const { stdout, stderr } = await sandbox.exec("sh", ["-c", 'cd "$1" && exec python3 -c "$2" "$3"', "sh", data, ERRNO_OF, line]);
-  return stdout.trim() || stderr;
-}
 
 const FILL = `
 f = os.open("big", os.O_WRONLY | os.O_CREAT)
