@@ -395,13 +395,12 @@ export class Passthrough {
 
   /** fchmod(2). */
   chmodFd(fd: number, mode: number): number {
+    // Since Linux 6.6 one call does for every descriptor; what it refuses, for whatever reason, is tried in the old ways.
+    if (hot.fchmodat2(SYS.fchmodat2, fd, this.mem.address + EMPTY_AT, mode, AT_EMPTY_PATH) === 0) return 0;
     return this.onFd(
       fd,
       () => hot.fchmod(fd, mode),
-      (path) => {
-        const result = hot.fchmodat2(SYS.fchmodat2, fd, this.mem.address + EMPTY_AT, mode, AT_EMPTY_PATH); // since Linux 6.6
-        return result === 0 ? 0 : hot.fchmodat(AT_FDCWD, path, mode, 0);
-      },
+      (path) => hot.fchmodat(AT_FDCWD, path, mode, 0),
     );
   }
 
