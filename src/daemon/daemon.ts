@@ -99,6 +99,7 @@ export class Daemon {
     this.#fdStore = new FdStore(this.#notifier, locations(process.env).mountList, options.log);
     this.#server = new ServerProcess(options.log, this.#handoverPath, {
       serving: (mount) => this.#fdStore.put(mount),
+      leaving: (mountpoint, files) => this.#fdStore.putFiles(mountpoint, files),
       released: (mountpoint) => this.#fdStore.drop(mountpoint),
       ended: (mountpoint, reason) => this.#mountEnded(mountpoint, reason),
       died: (how, lost) => this.#serverDied(how, lost),

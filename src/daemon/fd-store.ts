@@ -1,10 +1,11 @@
 // Gives the descriptors of every mount to the service manager (FDSTORE, sd_notify(3)), so that they outlive a crash or restart of the whole
-// service; a list beside the control socket says which mount each belongs to.
+// service, and at a restart those of open files without a name; a list beside the control socket says which mount each belongs to.
 import { createHash } from "node:crypto";
 import { readlinkSync } from "node:fs";
 import { close } from "../sys/file.ts";
 import { readMountinfo } from "../sys/mountinfo.ts";
 import type { HandedMount } from "../engine/handover.ts";
+import type { KeptFile } from "../engine/keeping.ts";
 import type { Log } from "../log.ts";
 import { readMountList, writeMountList, type ListedMount } from "./mount-list.ts";
 import type { Notifier } from "./sd-notify.ts";
@@ -36,8 +37,27 @@ export class FdStore {
     this.#notifier.removeFd(name);
   }
 
+  /** At the end of this daemon: descriptors of the mount's files without a name, by node. They change too often to be stored before. */
+  putFiles(mountpoint: string, files: ReadonlyMap<number, number>): void {
+    for (const [nodeid, fd] of files) this.#notifier.storeFd(`${nameOf(mountpoint)}-${nodeid}`, fd);
+  }
+
+  /** Takes those out of `fds` and out of the store, by the name of their mount. */
+  #recoverFiles(fds: Map<string, number[]>): Map<string, KeptFile[]> {
+    const files = new Map<string, KeptFile[]>();
+    for (const [name, each] of fds) {
+      const [, mount, nodeid] = FILE_NAME.exec(name) ?? [];
+      if (mount === undefined) continue;
+      fds.delete(name);
+      this.#notifier.removeFd(name);
+      files.set(mount, [...(files.get(mount) ?? []), ...each.map((fd) => ({ nodeid: Number(nodeid), fd }))]);
+    }
+    return files;
+  }
+
   /** The mounts whose descriptors the manager kept; what cannot be matched to a mount is closed. */
-  recover(fds: ReadonlyMap<string, readonly number[]>): HandedMount[] {
+  recover(fds: Map<string, number[]>): HandedMount[] {
+    const files = this.#recoverFiles(fds);
     const listed = readMountList(this.#listPath);
     const mounted = new Set(readMountinfo().map((mount) => mount.mountpoint));
     const found: HandedMount[] = [];
@@ -47,13 +67,15 @@ export class FdStore {
       const entry = listed[name];
       if (entry !== undefined && device !== undefined && state !== undefined && mounted.has(entry.spec.mountpoint)) {
         this.#listed.set(name, entry);
-        found.push({ ...entry, device, state });
+        found.push({ ...entry, device, state, kept: files.get(name) });
+        files.delete(name);
         for (const fd of each) if (fd !== device && fd !== state) close(fd);
       } else {
         for (const fd of each) close(fd);
         this.#notifier.removeFd(name);
       }
     }
+    for (const { fd } of [...files.values()].flat()) close(fd);
     return found;
   }
 
@@ -66,6 +88,9 @@ export class FdStore {
     }
   }
 }
+
+/** The name of a mount, and a node. */
+const FILE_NAME = /^(mount-[0-9a-f]{32})-(\d+)$/;
 
 /** A name the manager accepts, whatever the path holds. */
 const nameOf = (mountpoint: string): string => `mount-${createHash("sha256").update(mountpoint).digest("hex").slice(0, 32)}`;

@@ -50,6 +50,8 @@ interface Waiting {
 export interface ServerEvents {
   /** A mount is served whose descriptors may be kept elsewhere too. */
   serving(mount: HandedMount): void;
+  /** A mount whose descriptors are left to whoever else holds them has files without a name, by node: nobody else has those yet. */
+  leaving(mountpoint: string, files: ReadonlyMap<number, number>): void;
   /** The descriptors of a mount are let go of. */
   released(mountpoint: string): void;
   /** A mount's connection is over: it was unmounted, or its engine gave up (then with a reason). */
@@ -223,7 +225,10 @@ export class ServerProcess {
       await gone;
       clearTimeout(timer);
     }
-    if (!keepMounts) for (const mountpoint of this.#held.keys()) this.#release(mountpoint);
+    for (const [mountpoint, { kept }] of this.#held) {
+      if (keepMounts) this.#events.leaving(mountpoint, kept);
+      else this.#release(mountpoint);
+    }
   }
 
   // IPC writes fail asynchronously when the child is gone; its exit event tells all there is to know.

@@ -46,10 +46,27 @@ check "its mounts are the same" same "$(mount_id $home/Documents)" "$documents"
 check "they answer" same "$(as jane cat $home/Documents/letter)" "a letter"
 check "a file open over the crash is written" write three
 
+# A file that was deleted while it is open; every line from the pipe is added to it, and all it has is told.
+mkfifo /run/nameless
+as jane python3 -c '
+import os, sys
+f = open(sys.argv[1] + "/Documents/nameless", "w+")
+os.unlink(f.name)
+for line in open("/run/nameless"):
+    f.write(line)
+    f.seek(0)
+    told = f.read()
+    open("/run/user/4242/told", "w").write(told)' $home &
+exec 7>/run/nameless
+echo before >&7
+check "a file without a name is written" until_true grep -qx before /run/user/4242/told
+
 check "restart" control jane restart hmpersist.service
 check "a restart keeps the mounts" same "$(mount_id $home/Documents)" "$documents"
 check "a file open over a restart is written" write four
-exec 8>&-
+echo after >&7
+check "a file without a name outlives a restart" until_true bash -c '[ "$(cat /run/user/4242/told)" = $'"'before\\nafter'"' ]'
+exec 7>&- 8>&-
 
 check "stop" control jane stop hmpersist.service
 check "stop unmounts everything" test -z "$(findmnt -rn -t fuse.hmpersist)"
