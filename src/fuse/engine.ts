@@ -30,8 +30,8 @@ const DIRECTORIES = 256;
 const FILES = { least: 64, most: 4096, share: 1 / 8 };
 const PINS = 1 / 2;
 const CAP_SYS_ADMIN = 21;
-/** Descriptors kept back for the start of the lanes: whoever syncs a file must not wait for another to be closed. */
-const RESERVE = 24;
+/** Descriptors kept back for the start of a lane: whoever syncs a file must not wait for another to be closed. */
+const RESERVE = 12;
 /** V8 would let these small, short-lived heaps grow to gigabytes before it collects. */
 const LIMITS = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 4 };
 
@@ -57,7 +57,7 @@ class ServingThread {
   readonly #laneWorkers: Worker[] = [];
   readonly #inflight = new SharedArrayBuffer(4 * LANES);
   readonly #wake = call("eventfd", undefined, libc.eventfd, 0, EFD_NONBLOCK | EFD_CLOEXEC);
-  readonly #reserve = Array.from({ length: RESERVE }, () => dup(this.#wake));
+  readonly #reserve = Array.from({ length: RESERVE * LANES }, () => dup(this.#wake));
   readonly #mounts = new Map<number, Mount>();
   #closing = false;
   readonly #kept: () => void;
@@ -96,7 +96,7 @@ class ServingThread {
   }
 
   #hear(message: FromThread): void {
-    if (message.type === "lanes") return this.#startLanes();
+    if (message.type === "lane") return this.#startLane(message.slot);
     if (message.type === "kept") return this.#kept();
     const mount = this.#mounts.get(message.id);
     if (mount === undefined) return;
@@ -114,16 +114,15 @@ class ServingThread {
     }
   }
 
-  // Lanes are started by the first call that needs one; until they run, their ports keep the jobs.
-  #startLanes(): void {
-    for (const fd of this.#reserve.splice(0)) close(fd);
-    for (const [slot, { port2 }] of this.#lanes.entries()) {
-      const workerData: LaneData = { port: port2, inflight: this.#inflight, slot };
-      const lane = new Worker(new URL("lane.js", import.meta.url), { workerData, transferList: [port2], resourceLimits: LIMITS });
-      lane.on("error", (error) => this.#fail("an I/O lane", error));
-      lane.unref();
-      this.#laneWorkers.push(lane);
-    }
+  // A lane is started by the first call it is needed for, 50 ms and some megabytes each; until it runs, its port keeps the jobs.
+  #startLane(slot: number): void {
+    for (const fd of this.#reserve.splice(0, RESERVE)) close(fd);
+    const { port2: port } = this.#lanes[slot] as MessageChannel;
+    const workerData: LaneData = { port, inflight: this.#inflight, slot };
+    const lane = new Worker(new URL("lane.js", import.meta.url), { workerData, transferList: [port], resourceLimits: LIMITS });
+    lane.on("error", (error) => this.#fail("an I/O lane", error));
+    lane.unref();
+    this.#laneWorkers.push(lane);
   }
 
   post(message: ToThread): void {

@@ -40,7 +40,7 @@ export type FromThread =
   | { readonly type: "negotiated"; readonly id: number; readonly features: readonly string[] }
   | { readonly type: "ended"; readonly id: number; readonly reason: string | undefined; readonly kept: readonly KeptFile[] }
   | { readonly type: "kept" }
-  | { readonly type: "lanes" };
+  | { readonly type: "lane"; readonly slot: number };
 
 /** One call for a lane, and where its answer goes. */
 export interface LaneRequest extends LaneJob {

@@ -44,7 +44,7 @@ const unsettled = new Set<Session>();
 const bySession = new Map<Session, Served>();
 const epfd = call("epoll_create1", undefined, hot.epoll_create1, 0o2000000);
 let closing = false;
-let lanesAsked = false;
+const startedLanes = new Set<number>();
 
 const tell = (message: FromThread): void => parentPort?.postMessage(message);
 // A reader of the log that is slow (EAGAIN: the pipe may be non-blocking) or gone must not end a mount: the line is lost instead.
@@ -69,8 +69,9 @@ function defer(session: Session, uniqueLo: number, uniqueHi: number, job: LaneJo
   Atomics.add(inflight, lane, 1);
   const request: LaneRequest = { ...job, device: session.device.fd, uniqueLo, uniqueHi, counters };
   data.lanes[lane]?.postMessage(request);
-  if (!lanesAsked) tell({ type: "lanes" });
-  lanesAsked = true;
+  if (startedLanes.has(lane)) return;
+  startedLanes.add(lane);
+  tell({ type: "lane", slot: lane });
 }
 
 // Copies take long: they queue up in one lane, so that reads and syncs find another; those go where the least is to be done.
