@@ -2,6 +2,7 @@
 import { CommanderError } from "commander";
 import { EXIT, HmpersistError } from "../errors.ts";
 import { printable, printableLines } from "../sys/text.ts";
+import { printJson } from "./json-output.ts";
 import { createProgram } from "./program.ts";
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -21,7 +22,7 @@ async function main(argv: readonly string[]): Promise<number> {
 
 function complain(error: HmpersistError, argv: readonly string[]): number {
   if (argv.includes("--json")) {
-    process.stdout.write(`${JSON.stringify({ error: { code: error.code, message: error.message, hint: error.hint ?? null } })}\n`);
+    printJson({ error: { code: error.code, message: error.message, hint: error.hint ?? null } });
   }
   process.stderr.write(`hmpersist: ${printableLines(error.message)}\n`);
   if (error.hint !== undefined) process.stderr.write(`  hint: ${printable(error.hint)}\n`);

@@ -68,7 +68,7 @@ describe("5. Names are data.", () => {
         for (const target of wanted.keys()) expect(await sandbox.exec("touch", ["--", join(target, "file")])).toMatchObject({ code: 0 });
         for (const command of [["status"], ["plan"], ["status", "--json"]]) {
           const { stdout, stderr } = await sandbox.run(command);
-          expectHarmless(command.join(" "), command.includes("--json") ? "" : stdout + stderr);
+          expectHarmless(command.join(" "), stdout + stderr);
         }
         expectHarmless("log", sandbox.log());
         expect((await sandbox.run(["unmount"])).code).toBe(0);
@@ -105,6 +105,9 @@ describe("5. Names are data.", () => {
         const { stdout, stderr } = await sandbox.run(command);
         expect((stdout + stderr).length, command.join(" ")).toBeGreaterThan(0);
         expectHarmless(command.join(" "), stdout + stderr);
+        const json = await sandbox.run([...command, "--json"]);
+        expectHarmless(`${command.join(" ")} --json`, json.stdout + json.stderr);
+        for (const line of json.stdout.split("\n").slice(0, -1)) expect(() => JSON.parse(line) as unknown, line).not.toThrow();
       }
       const log = sandbox.log();
       expectHarmless("log", log);

@@ -16,6 +16,7 @@ import type { Desired, Spec } from "../../plan/types.ts";
 import { raiseNofile } from "../../sys/rlimit.ts";
 import { printable } from "../../sys/text.ts";
 import { withDaemonConfig } from "../daemon-config.ts";
+import { printJson } from "../json-output.ts";
 import { loadSettings } from "../settings.ts";
 
 export interface AdoptCommandOptions {
@@ -47,7 +48,7 @@ export async function adopt(paths: readonly string[], options: AdoptCommandOptio
   const results: Result[] = [];
   for (const spec of specs) results.push(await one(spec, desired.home, options));
   if (options.dryRun !== true && specs.some((spec) => spec.kind === "link")) await letDaemonKnow();
-  if (options.json === true) process.stdout.write(`${JSON.stringify({ adopted: results })}\n`);
+  if (options.json === true) printJson({ adopted: results });
   else for (const result of results) say(result, options.dryRun === true);
   const failed = results.filter((result) => result.exitCode !== EXIT.done);
   process.exitCode =

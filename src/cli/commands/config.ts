@@ -4,6 +4,7 @@ import { loadConfig } from "../../config/load.ts";
 import { locations } from "../../config/locations.ts";
 import { makeDesired } from "../../plan/desired.ts";
 import { printable } from "../../sys/text.ts";
+import { printJson } from "../json-output.ts";
 
 export interface CheckOptions {
   readonly config?: string;
@@ -17,7 +18,7 @@ export async function check(file: string | undefined, options: CheckOptions): Pr
   const directories = desired.mounts.length + desired.links.filter((link) => link.what === "directory").length;
   const files = desired.links.length + desired.mounts.length - directories;
   if (options.json === true) {
-    process.stdout.write(`${JSON.stringify({ file: path, home: config.home, directories, files, notes: config.notes })}\n`);
+    printJson({ file: path, home: config.home, directories, files, notes: config.notes });
     return;
   }
   process.stdout.write(`${printable(path)} is valid: ${directories} directories and ${files} files for ${config.home}\n`);

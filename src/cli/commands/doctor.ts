@@ -3,6 +3,7 @@ import { withDaemonConfig } from "../daemon-config.ts";
 import { examine } from "../../doctor/doctor.ts";
 import { EXIT } from "../../errors.ts";
 import { renderDoctor } from "../doctor-table.ts";
+import { printJson } from "../json-output.ts";
 import { style } from "../output.ts";
 
 export interface DoctorOptions {
@@ -12,6 +13,7 @@ export interface DoctorOptions {
 
 export async function doctor(options: DoctorOptions): Promise<void> {
   const report = await examine(process.env, (await withDaemonConfig(options)).config);
-  process.stdout.write(options.json === true ? `${JSON.stringify(report)}\n` : renderDoctor(report, style(process.stdout)));
+  if (options.json === true) printJson(report);
+  else process.stdout.write(renderDoctor(report, style(process.stdout)));
   process.exitCode = report.counts.problem > 0 ? EXIT.found : EXIT.done;
 }

@@ -7,6 +7,7 @@ import { reviewHome, type EphemeralOptions as ReviewOptions, type EphemeralRepor
 import { chooseStorage, nixLines, suggest } from "../../review/suggest.ts";
 import { printable } from "../../sys/text.ts";
 import { renderEphemeral } from "../ephemeral-table.ts";
+import { printJson } from "../json-output.ts";
 import { style } from "../output.ts";
 import { progressLine } from "../progress.ts";
 import { withDaemonConfig } from "../daemon-config.ts";
@@ -44,7 +45,7 @@ export async function ephemeral(options: EphemeralOptions): Promise<void> {
   }
   const review = reviewOptions(options);
   const report = await withProgress(found, review);
-  if (options.json === true) process.stdout.write(`${JSON.stringify(report)}\n`);
+  if (options.json === true) printJson(report);
   else if (options.nix === true) {
     for (const line of nixLines(suggest(report.groups, storage), Date.now())) process.stdout.write(`${line}\n`);
   } else process.stdout.write(renderEphemeral(report, style(process.stdout)));

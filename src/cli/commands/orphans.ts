@@ -7,6 +7,7 @@ import { formatCount } from "../../format.ts";
 import { findOrphans } from "../../review/orphans.ts";
 import { printable } from "../../sys/text.ts";
 import { withDaemonConfig } from "../daemon-config.ts";
+import { printJson } from "../json-output.ts";
 import { renderOrphans } from "../orphans-table.ts";
 import { style } from "../output.ts";
 import { progressLine } from "../progress.ts";
@@ -23,6 +24,7 @@ export async function orphans(options: OrphansOptions): Promise<void> {
   const report = await findOrphans(config, { all: options.all === true }, ({ files, path }) =>
     line.show(`${formatCount(files)} files  ${printable(path)}`),
   ).finally(() => line.clear());
-  process.stdout.write(options.json === true ? `${JSON.stringify(report)}\n` : renderOrphans(report, style(process.stdout)));
+  if (options.json === true) printJson(report);
+  else process.stdout.write(renderOrphans(report, style(process.stdout)));
   process.exitCode = report.storages.some(({ problem }) => problem !== null) ? EXIT.partial : EXIT.done;
 }

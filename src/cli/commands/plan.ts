@@ -11,6 +11,7 @@ import { LinkMemory } from "../../link/memory.ts";
 import { SysError } from "../../sys/errno.ts";
 import { printable } from "../../sys/text.ts";
 import { daemonStatus, withDaemonConfig } from "../daemon-config.ts";
+import { printJson } from "../json-output.ts";
 import { loadSettings } from "../settings.ts";
 
 export interface PlanOptions {
@@ -26,9 +27,8 @@ export async function plan(options: PlanOptions): Promise<void> {
   const observation = await new Observer().observe(desired, heldMounts(await status), ownLinks(desired.home));
   const made = makePlan(desired, observation);
   if (options.json === true) {
-    process.stdout.write(
-      `${JSON.stringify({ actions: made.actions, refusals: made.refusals, kept: made.kept.map((spec) => spec.target), postponed: made.postponed })}\n`,
-    );
+    const { actions, refusals, kept, postponed } = made;
+    printJson({ actions, refusals, kept: kept.map((spec) => spec.target), postponed });
   } else {
     for (const line of explainPlan(made)) process.stdout.write(`${printable(line)}\n`);
   }

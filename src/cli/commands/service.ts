@@ -9,6 +9,7 @@ import { systemctlUser } from "../../service/systemctl.ts";
 import { unitText } from "../../service/unit.ts";
 import { readMountinfo } from "../../sys/mountinfo.ts";
 import { printable } from "../../sys/text.ts";
+import { printJson } from "../json-output.ts";
 
 export interface ServiceOptions {
   readonly user?: true;
@@ -28,7 +29,7 @@ export function install(options: ServiceOptions): void {
   const changed = write(place, unitText({ program, config, specifiers }));
   const reloaded = scope === "user" ? systemctlUser(["daemon-reload"], process.env) !== undefined : false;
   const forgotten = [...program, config, place.unit].filter((path) => isForgotten(path, readMountinfo()));
-  if (options.json === true) return json({ unit: place.unit, config, changed, reloaded, forgotten });
+  if (options.json === true) return printJson({ unit: place.unit, config, changed, reloaded, forgotten });
   say(`${changed ? "wrote" : "left as it is:"} ${place.unit}`);
   for (const path of forgotten) say(`warning: ${path} is on a tmpfs and will be gone after a reboot: ${wayOut(path, place.unit)}`);
   if (scope === "user") say(reloaded ? `next: systemctl --user start ${UNIT}` : "it starts with the next login");
@@ -46,7 +47,7 @@ export function uninstall(options: ServiceOptions): void {
   const stopped = scope === "user" && installed ? systemctlUser(["stop", UNIT], process.env) : undefined;
   const removed = remove(place);
   if (scope === "user" && removed) systemctlUser(["daemon-reload"], process.env);
-  if (options.json === true) return json({ unit: place.unit, removed, stopped: stopped?.ok ?? false });
+  if (options.json === true) return printJson({ unit: place.unit, removed, stopped: stopped?.ok ?? false });
   say(removed ? `removed ${place.unit}` : `${place.unit} is not there`);
   if (scope === "system" && removed) say(`services that run go on until: systemctl --user stop ${UNIT}`);
 }
@@ -56,7 +57,7 @@ export function status(options: ServiceOptions): void {
   const found = scopes.map((scope) => look(here(scope)));
   const active = systemctlUser(["is-active", UNIT], process.env)?.output ?? "unknown: no user manager answers";
   if (options.json === true)
-    json({ units: found.map(({ place, ...state }) => ({ scope: place.scope, unit: place.unit, ...state })), active });
+    printJson({ units: found.map(({ place, ...state }) => ({ scope: place.scope, unit: place.unit, ...state })), active });
   else {
     for (const { place, installed, enabled } of found)
       say(`${place.unit}: ${installed ? (enabled ? "installed" : "installed, not enabled") : "not installed"}`);
@@ -92,4 +93,3 @@ function wayOut(path: string, unit: string): string {
 }
 
 const say = (line: string): void => void process.stdout.write(`${printable(line)}\n`);
-const json = (value: unknown): void => void process.stdout.write(`${JSON.stringify(value)}\n`);

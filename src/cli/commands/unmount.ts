@@ -14,6 +14,7 @@ import { unmount as unmountOne } from "../../mount/unmount.ts";
 import { readMountinfo } from "../../sys/mountinfo.ts";
 import { printable } from "../../sys/text.ts";
 import { openDirectory } from "../../sys/walk.ts";
+import { printJson } from "../json-output.ts";
 
 export interface UnmountOptions {
   readonly json?: true;
@@ -79,7 +80,7 @@ async function leftovers(targets: readonly string[], lazy: boolean): Promise<Res
 
 function print(result: Result, options: UnmountOptions): void {
   if (options.json === true) {
-    process.stdout.write(`${JSON.stringify(result)}\n`);
+    printJson(result);
     return;
   }
   process.stdout.write(`${result.unmounted.length} unmounted\n`);
