@@ -8,7 +8,6 @@ import { makePrivateDirectory } from "../daemon/instance-lock.ts";
 import { HmpersistError } from "../errors.ts";
 import type { Announcement } from "./announce.ts";
 import type { MountOptions } from "./commands/mount.ts";
-import { printReport } from "./print.ts";
 
 const PROGRAM = fileURLToPath(new URL("../../bin/hmpersist.js", import.meta.url));
 
@@ -25,10 +24,12 @@ export async function startBackground(options: MountOptions): Promise<void> {
     stdio: ["ignore", log, log, "ipc"],
   });
   closeSync(log);
+  // Loaded while the daemon starts, which takes longer.
+  const printing = import("./print.ts");
   const { outcome, error } = await heard(child, logFile);
   if (error !== undefined) throw new HmpersistError(error.code, error.message, error.hint);
   if (outcome === undefined) return;
-  printReport(outcome.report, options);
+  (await printing).printReport(outcome.report, options);
   process.exitCode = outcome.exitCode;
   child.unref();
 }

@@ -5,7 +5,6 @@ import { createLog } from "../log.ts";
 import { raiseNofile } from "../sys/rlimit.ts";
 import { announce, isBackground } from "./announce.ts";
 import type { MountOptions } from "./commands/mount.ts";
-import { printReport } from "./print.ts";
 import { loadSettings } from "./settings.ts";
 
 export async function runForeground(options: MountOptions): Promise<void> {
@@ -30,7 +29,7 @@ export async function runForeground(options: MountOptions): Promise<void> {
   try {
     const outcome = await daemon.start();
     if (isBackground()) announce({ outcome });
-    else if (options.json === true || process.stdout.isTTY) printReport(outcome.report, options);
+    else if (options.json === true || process.stdout.isTTY) (await import("./print.ts")).printReport(outcome.report, options);
   } catch (error) {
     if (!isBackground() || !(error instanceof HmpersistError)) throw error;
     announce({ error: { code: error.code, message: error.message, hint: error.hint } });

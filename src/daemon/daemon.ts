@@ -233,7 +233,7 @@ export class Daemon {
   }
 
   async #reconcile(): Promise<Outcome> {
-    if (this.#desired?.mounts.some((spec) => spec.method === "fuse") === true) this.#server.warm();
+    await this.#warmUp();
     this.#seenStorages = this.#storageFingerprint();
     const failed = new Map<string, ExitCode>();
     let plan = await this.#plan();
@@ -258,6 +258,18 @@ export class Daemon {
     if (this.#desired !== undefined) await this.#links.watch(this.#desired, unplaced);
     const report = await this.#report();
     return { exitCode: worstOf([...failed.values()], plan.refusals.length), report };
+  }
+
+  // What takes its time to start does so while the daemon looks around.
+  async #warmUp(): Promise<void> {
+    const served = this.#desired?.mounts.filter((spec) => spec.method === "fuse") ?? [];
+    if (served.length === 0 || this.#server.pid !== undefined) return;
+    try {
+      this.#server.warm((await this.#selectEngine()).name, [...new Set(served.map((spec) => spec.storage))]);
+    } catch (error) {
+      // No engine can run here; whoever mounts will say so.
+      if (!(error instanceof HmpersistError)) throw error;
+    }
   }
 
   async #plan(): Promise<Plan> {

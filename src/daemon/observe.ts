@@ -40,9 +40,9 @@ export class Observer {
     const others = table.filter((mount) => mount.type !== FSTYPE && mount.mountpoint !== home).map((mount) => mount.mountpoint);
     const foreignMounts = others.filter((mountpoint) => !bound.some((mount) => mount.target === mountpoint));
     const wanted = lookups(desired, ownLinks.keys());
-    const stored = await this.lookAtStorages(wanted);
-    const targets = await this.#targets(desired, wanted.targets, stored.sources, mounts);
-    return { home: await this.#gate(home).look(home, "follow"), ...stored, targets, mounts, foreignMounts, ownLinks };
+    const [stored, found] = await Promise.all([this.lookAtStorages(wanted), this.#lookAtHome(home, wanted.targets, mounts)]);
+    const targets = await this.#compared(desired, stored.sources, found.targets);
+    return { ...stored, home: found.home, targets, mounts, foreignMounts, ownLinks };
   }
 
   /** Looks at storages, and at what lies in them. */
@@ -82,24 +82,35 @@ export class Observer {
   }
 
   // What lies at or below a mount of ours is not looked at: that would go through our own server, or hang on one that is gone.
-  async #targets(
-    desired: Desired,
+  async #lookAtHome(
+    home: string,
     wanted: readonly string[],
-    sources: ReadonlyMap<string, Found>,
     mounts: readonly OwnMount[],
-  ): Promise<Map<string, Found>> {
-    const gate = this.#gate(desired.home);
-    const links = new Map(desired.links.map((spec) => [spec.target, spec]));
+  ): Promise<Pick<Observation, "home"> & { readonly targets: ReadonlyMap<string, Found> }> {
+    const gate = this.#gate(home);
     const targets = new Map<string, Found>();
     for (const target of wanted) {
-      if (mounts.some((mount) => isWithin(target, mount.target))) continue;
-      const found = await gate.look(target, "itself");
-      const spec = links.get(target);
-      const comparable = spec !== undefined && found.type === "file" && sources.get(spec.source)?.type === "file";
-      const same = comparable && (await this.#gate(spec.storage).run(() => sameContent(target, spec.source), false));
-      targets.set(target, found.type === "file" ? { ...found, same } : found);
+      if (!mounts.some((mount) => isWithin(target, mount.target))) targets.set(target, await gate.look(target, "itself"));
     }
-    return targets;
+    return { home: await gate.look(home, "follow"), targets };
+  }
+
+  /** `targets`; files that stand where a link is wanted are compared with what the link would lead to. */
+  async #compared(
+    desired: Desired,
+    sources: ReadonlyMap<string, Found>,
+    targets: ReadonlyMap<string, Found>,
+  ): Promise<ReadonlyMap<string, Found>> {
+    const links = new Map(desired.links.map((spec) => [spec.target, spec]));
+    const compared = new Map(targets);
+    for (const [target, found] of targets) {
+      if (found.type !== "file") continue;
+      const spec = links.get(target);
+      const comparable = spec !== undefined && sources.get(spec.source)?.type === "file";
+      const same = comparable && (await this.#gate(spec.storage).run(() => sameContent(target, spec.source), false));
+      compared.set(target, { ...found, same });
+    }
+    return compared;
   }
 }
 

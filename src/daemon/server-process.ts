@@ -120,10 +120,13 @@ export class ServerProcess {
     return this.#held.get(mountpoint)?.root;
   }
 
-  /** Starts the server ahead of its first mount, so that its start and the daemon's looking around overlap. */
-  warm(): void {
-    // A failure is met again, and reported, by the first mount.
-    this.#start().catch(() => {});
+  /** Starts the server and what mounts of these storages need, so that its start and the daemon's looking around overlap. */
+  warm(engine: EngineName, storages: readonly string[]): void {
+    this.#start().then(
+      (child) => this.#tell(child, { type: "warm", engine, storages }),
+      // A failure is met again, and reported, by the first mount.
+      () => {},
+    );
   }
 
   /**

@@ -62,6 +62,8 @@ export interface Heritage {
 /** An engine as the server process sees it. */
 export interface Engine {
   readonly name: EngineName;
+  /** Starts what the mounts of these storages will need, so that the first of them need not wait for it. */
+  warm(storages: readonly string[]): void;
   /**
    * Serves `spec` until it is unmounted.
    * @param device an open /dev/fuse descriptor whose mount exists already; the engine owns it from here on. `undefined` for an engine

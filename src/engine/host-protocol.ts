@@ -19,6 +19,8 @@ export type ToServer =
       /** So many messages with files without a name follow it there. */
       readonly kept: number;
     }
+  /** Mounts of these storages will follow. */
+  | { readonly type: "warm"; readonly engine: EngineName; readonly storages: readonly string[] }
   | { readonly type: "stop"; readonly mountpoint: string }
   | { readonly type: "stats"; readonly seq: number }
   | { readonly type: "quit" };

@@ -97,6 +97,13 @@ function handle(message: ToServer): void {
     case "serve":
       void serve(message);
       break;
+    case "warm":
+      // A failure is met again, and reported, by the first mount.
+      loadEngine(message.engine).then(
+        (engine) => engine.warm(message.storages),
+        () => {},
+      );
+      break;
     case "stop":
       void served.get(message.mountpoint)?.stop();
       break;

@@ -22,6 +22,7 @@ export async function createFuseNativeEngine(): Promise<Engine> {
   const mounts = new Set<Mount>();
   return {
     name: "fuse-native",
+    warm: () => {},
     serve: async (spec) => {
       const outer = [...mounts].find(({ mountpoint }) => isBelow(spec.mountpoint, mountpoint));
       // libfuse looks at the mountpoint while this thread waits for it, so nobody would answer.

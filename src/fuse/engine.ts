@@ -179,6 +179,7 @@ export function createKernelEngine(options: KernelEngineOptions = {}): Engine {
 
   return {
     name: "kernel",
+    warm: (storages) => storages.forEach((storage) => threadOf(storage)),
     async serve(spec: ServeSpec, device: number | undefined, heritage?: Heritage): Promise<ServedMount> {
       if (device === undefined) throw new Error("the kernel engine serves a mount that exists already: a /dev/fuse descriptor is needed");
       const thread = threadOf(spec.storage);

@@ -44,6 +44,7 @@ const unsettled = new Set<Session>();
 const bySession = new Map<Session, Served>();
 const epfd = call("epoll_create1", undefined, hot.epoll_create1, 0o2000000);
 let closing = false;
+let firstMount = true;
 const startedLanes = new Set<number>();
 
 const tell = (message: FromThread): void => parentPort?.postMessage(message);
@@ -95,6 +96,8 @@ function add(message: Extract<ToThread, { type: "add" }>): void {
     const session = new Session(spec, device, heritage, mem, data.passthrough, host, data.limits);
     const served = { id, session, counters: new Float64Array(counters), shared: counters };
     watch(EPOLL_CTL_ADD, device, id);
+    if (data.warmUp && firstMount) timeout = QUIET_MS;
+    firstMount = false;
     mounts.set(id, served);
     bySession.set(session, served);
     tell({ type: "serving", id, root: session.root });
@@ -185,7 +188,7 @@ const ready: number[] = [];
 /** The first quiet moments are used to get warm; 0 and -1 are epoll_wait's "do not wait" and "wait for ever". */
 const QUIET_MS = 30;
 let warmUp: WarmUp | undefined;
-let timeout = data.warmUp ? QUIET_MS : -1;
+let timeout = -1;
 
 function warm(): void {
   try {

@@ -1,5 +1,4 @@
 // What a worker thread does for the daemon: plain synchronous calls.
-import { adopt } from "../adopt/adopt.ts";
 import { HmpersistError } from "../errors.ts";
 import type { Found, LinkSpec, Spec } from "../plan/types.ts";
 import { placeLink, removeLink } from "./apply.ts";
@@ -46,6 +45,8 @@ export async function runJob(job: Job): Promise<Results[keyof Results]> {
 
 async function adoptQuietly(spec: Spec, home: string): Promise<AdoptOutcome> {
   const hint = `hmpersist adopt ${spec.target}`;
+  // Rare, and a good part of what a thread would have to load before its first job.
+  const { adopt } = await import("../adopt/adopt.ts");
   try {
     const { late, aside } = await adopt(spec, home, { merge: undefined, ignoreWriters: false });
     if (late.length === 0) return { result: "adopted" };
