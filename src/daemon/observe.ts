@@ -18,6 +18,7 @@ export type HeldMounts = ReadonlyMap<string, HeldMount> | "living";
 export class Observer {
   readonly #gates = new Map<string, Gate>();
   readonly #storages = new Storages();
+  #table: readonly MountInfo[] | undefined;
 
   #gate(root: string): Gate {
     const known = this.#gates.get(root);
@@ -66,8 +67,17 @@ export class Observer {
 
   /** Why nothing may be made in `storage` now: the disk it belongs on is not mounted. */
   unmounted(storage: string): Obstacle | undefined {
-    const bare = this.#storages.unmounted([storage], readMountinfo()).get(storage);
+    const bare = this.#storages.unmounted([storage], this.#mountsNow()).get(storage);
     return bare === undefined ? undefined : unmountedObstacle(storage, bare);
+  }
+
+  // All links are looked at in one go, and each asks: the table is read once for those who ask before the event loop turns.
+  #mountsNow(): readonly MountInfo[] {
+    if (this.#table === undefined) {
+      this.#table = readMountinfo();
+      setImmediate(() => (this.#table = undefined));
+    }
+    return this.#table;
   }
 
   // A bind mount has no name of ours: it is known by being the same directory as its source.

@@ -55,6 +55,8 @@ function parseLine(line: string): MountInfo | undefined {
 
 /** Undoes the escapes of a field. Its text is read as latin1, so that each byte is one character; names become UTF-8 only after them. */
 export function decodeOctal(field: string): string {
+  // Nearly all are plain, and the table is read at each mount.
+  if (!/[\\\u0080-\u00ff]/.test(field)) return field;
   const bytes = field.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8) & 0xff));
   return Buffer.from(bytes, "latin1").toString("utf8");
 }
