@@ -147,7 +147,7 @@ export class Sandbox {
     let stderr = "";
     child.stdout?.setEncoding("utf8").on("data", (chunk: string) => (stdout += chunk));
     child.stderr?.setEncoding("utf8").on("data", (chunk: string) => (stderr += chunk));
-    const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
+    const ended = new Promise<number | null>((resolve, reject) => child.on("close", resolve).on("error", reject));
     const code = await deadline(what, RUN_MS, ended, () => `${kernelStacks(child.pid ?? 0)}\n${stdout}${stderr}`);
     return { code, stdout, stderr };
   }

@@ -36,7 +36,7 @@ async function must({ scene }: Ground, args: readonly string[]): Promise<Ran> {
 
 const mount = (ground: Ground): Promise<Ran> => must(ground, ["mount", "--config", ground.scene.sandbox.configFile]);
 
-// Those have counters that the server serves. A request that was redelivered and killed its server again would be EIO: it is given time.
+// Those have counters that the server serves.
 const allMounted = (scene: Scene, report: StatusReport): boolean =>
   report.server !== null &&
   report.entries.filter((entry) => entry.state === "mounted" && entry.stats !== undefined).length === scene.mountCount;
@@ -46,6 +46,12 @@ async function server({ scene }: Ground): Promise<number> {
   return report.server?.pid ?? 0;
 }
 
+/** Waits until what was redelivered is answered, for it comes first: a request that sees its server killed twice is EIO, be it only slow. */
+async function settled({ scene: { sandbox } }: Ground): Promise<void> {
+  const asked = await sandbox.exec("stat", ["--file-system", ...sandbox.mounts().map(({ mountpoint }) => mountpoint)]);
+  if (asked.code !== 0) throw new Error(`statfs of the mounts: ${asked.stderr}`);
+}
+
 async function daemon({ scene }: Ground): Promise<number> {
   const report = await scene.sandbox.statusUntil("a daemon", (found) => found.daemon !== null);
   return report.daemon?.pid ?? 0;
@@ -53,6 +59,7 @@ async function daemon({ scene }: Ground): Promise<number> {
 
 async function killServer(ground: Ground): Promise<void> {
   const pid = await server(ground);
+  await settled(ground);
   const over = ground.killed();
   process.kill(pid, "SIGKILL");
   await ground.scene.sandbox.statusUntil("another server", (report) => report.server !== null && report.server.pid !== pid);
