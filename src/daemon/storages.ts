@@ -2,6 +2,7 @@
 // and what is written into it is hidden when the disk comes back. It is known by fstab, or by having been mounted on while it was used.
 import { readlinkSync } from "node:fs";
 import { ancestors, isWithin } from "../config/place.ts";
+import { filesystemOf } from "../mount/filesystem.ts";
 import { readFstab } from "../sys/fstab.ts";
 import type { MountInfo } from "../sys/mountinfo.ts";
 
@@ -41,13 +42,13 @@ export class Storages {
 
   /** `storage` is in use, on the file system it is on now. */
   used(storage: string, table: Table): void {
-    this.#used.set(storage, mountOf(storage, table)?.mountpoint ?? "/");
+    this.#used.set(storage, filesystemOf(storage, table)?.mountpoint ?? "/");
   }
 }
 
 /** Another text whenever the file system of one of `storages` comes, goes or is covered by another. */
 export const fingerprint = (storages: Iterable<string>, table: Table): string =>
-  [...storages].map((storage) => mountOf(storage, table)?.id ?? 0).join(" ");
+  [...storages].map((storage) => filesystemOf(storage, table)?.id ?? 0).join(" ");
 
 function isSymbolicLink(path: string): boolean {
   try {
@@ -56,11 +57,4 @@ function isSymbolicLink(path: string): boolean {
   } catch {
     return false;
   }
-}
-
-function mountOf(path: string, table: Table): Table[number] | undefined {
-  const above = table.filter((mount) => isWithin(path, mount.mountpoint));
-  const longest = Math.max(...above.map((mount) => mount.mountpoint.length));
-  // Of several on one mountpoint the last is on top.
-  return above.findLast((mount) => mount.mountpoint.length === longest);
 }

@@ -1,7 +1,8 @@
 // Is the configuration still there after a reboot, before anything is mounted? A file in a home on tmpfs is not, and neither is one
 // below a mount that hmpersist itself makes.
 import { lstatSync } from "node:fs";
-import { filesystemOf, VOLATILE } from "../review/ephemeral.ts";
+import { filesystemOf, VOLATILE } from "../mount/filesystem.ts";
+import { word } from "../shell.ts";
 import { about, type Check } from "./check.ts";
 
 export const configPlace: Check = ({ configFile, mounts, config }) => {
@@ -9,7 +10,8 @@ export const configPlace: Check = ({ configFile, mounts, config }) => {
   if (configFile === undefined) return [skipped("there is none")];
   const mount = filesystemOf(configFile, mounts);
   const storage = config?.storages[0]?.persistentStoragePath ?? "/path/to/storage";
-  const fix = `mv ${configFile} ${storage}/hmpersist.json, and start with --config (hmpersist service install --config ${storage}/hmpersist.json)`;
+  const better = word(`${storage}/hmpersist.json`);
+  const fix = `mv ${word(configFile)} ${better}, and start with --config (hmpersist service install --config ${better})`;
   if (mount?.type === "fuse.hmpersist") return [problem(`${configFile} can be read only once hmpersist has mounted it`, fix)];
   if (!VOLATILE.has(mount?.type ?? "")) return [ok(`${configFile} is on ${mount?.type ?? "a disk"}`)];
   if (lstatSync(configFile).isSymbolicLink()) {

@@ -1,7 +1,8 @@
 // Can other users read in storage what nobody but its owner can read in the home? A home is 0700 and hides everything in it; storage
 // often is a directory under / that everybody may enter.
-import { lstatSync } from "node:fs";
+import { existsSync, lstatSync } from "node:fs";
 import { ancestors, sourceOf } from "../config/place.ts";
+import { word } from "../shell.ts";
 import { about, type Check, type Finding } from "./check.ts";
 
 // Relative to the home, or a name anywhere.
@@ -18,9 +19,12 @@ export const modes: Check = ({ config }) => {
   if (secret.length === 0) return [skipped("no entry is known to hold secrets")];
   const findings = secret.flatMap((path): Finding[] => {
     const open = exposed(path);
-    return open === undefined ? [] : [warning(`other users can read ${path} (mode 0${open.toString(8)})`, `chmod go-rwx ${path}`)];
+    return open === undefined ? [] : [warning(`other users can read ${path} (mode 0${open.toString(8)})`, `chmod go-rwx ${word(path)}`)];
   });
-  return findings.length > 0 ? findings : [ok(`${secret.length} entries that hold secrets can be read by you alone`)];
+  const there = secret.filter((path) => existsSync(path)).length;
+  const made = secret.length - there;
+  if (findings.length > 0) return findings;
+  return [ok(`${there} entries that hold secrets can be read by you alone${made === 0 ? "" : `; ${made} do not exist yet`}`)];
 };
 
 /** The mode of `path` if others may read it and can come as far. */

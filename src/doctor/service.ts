@@ -1,9 +1,11 @@
 // Does something start hmpersist after a reboot, when the home is empty? A unit that lies in a home on tmpfs is gone by then.
-import { existsSync, lstatSync, readdirSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { isBelow } from "../config/place.ts";
-import { filesystemOf, VOLATILE } from "../review/ephemeral.ts";
+import { lossOf } from "../service/place.ts";
+import { word } from "../shell.ts";
 import { about, type Check, type Machine } from "./check.ts";
+import { pathsOf } from "./unit-file.ts";
 
 const UNIT = "hmpersist.service";
 const SYSTEM = ["/etc/systemd/user", "/run/systemd/user", "/usr/local/lib/systemd/user", "/usr/lib/systemd/user", "/lib/systemd/user"];
@@ -57,11 +59,30 @@ export const service: Check = (machine) => {
       ),
     ];
   }
+  const trouble = obstacle(join(lasting, UNIT), machine);
+  if (trouble !== undefined) return [problem(...trouble)];
   return [ok(`${lasting}/${UNIT} starts it at login`)];
 };
 
+/** What keeps an enabled unit from starting after a reboot, and what mends it. */
+function obstacle(unit: string, machine: Machine): [message: string, fix: string] | undefined {
+  if (linkTo(unit) === "/dev/null") return [`${unit} is masked`, `rm ${word(unit)}`];
+  for (const path of existsSync(unit) ? pathsOf(readFileSync(unit, "utf8"), machine) : []) {
+    if (!existsSync(path))
+      return [`${unit} needs ${path}, which is not there`, "put it there, or write the unit anew: hmpersist service install"];
+    // A link outside of the home is made again at boot by whoever made it, as NixOS does on a volatile root.
+    if (linkTo(path) !== undefined && !isBelow(path, machine.home)) continue;
+    const loss = lossOf(path, machine.home, machine.mounts);
+    if (loss === "mount") return [`${unit} needs ${path}, which can be read only once hmpersist has mounted it`, KEEP];
+    if (loss === "volatile") return [`${unit} needs ${path}, which is gone after a reboot`, KEEP];
+  }
+  return undefined;
+}
+
+const KEEP = "keep it outside of the home, on a disk, and write the unit anew: hmpersist service install --system";
+
 const survives = (directory: string, { home, mounts }: Machine): boolean =>
-  !isBelow(directory, home) ? !directory.startsWith("/run/") : !VOLATILE.has(filesystemOf(directory, mounts)?.type ?? "");
+  isBelow(directory, home) ? lossOf(directory, home, mounts) === "home" : !directory.startsWith("/run/");
 
 const enabled = (directories: readonly string[]): boolean =>
   directories.some((directory) =>
@@ -73,6 +94,14 @@ function names(directory: string): string[] {
     return readdirSync(directory);
   } catch {
     return [];
+  }
+}
+
+function linkTo(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
   }
 }
 

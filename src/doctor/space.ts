@@ -1,9 +1,11 @@
 // The two sides: a home that forgets, a storage that does not, and room on both.
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, statSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { isBelow } from "../config/place.ts";
 import { formatBytes } from "../format.ts";
-import { filesystemOf, VOLATILE } from "../review/ephemeral.ts";
+import { filesystemOf, VOLATILE } from "../mount/filesystem.ts";
+import type { MountInfo } from "../sys/mountinfo.ts";
+import { word } from "../shell.ts";
 import { about, type Check, type Finding } from "./check.ts";
 
 const FULL = 0.9;
@@ -72,7 +74,7 @@ export const storage: Check = async (machine) => {
   return found.flat();
 };
 
-async function oneStorage(path: string, home: string, mounts: Parameters<typeof filesystemOf>[1]): Promise<Finding[]> {
+async function oneStorage(path: string, home: string, mounts: readonly MountInfo[]): Promise<Finding[]> {
   const { ok, warning, problem } = about("storage");
   const mount = filesystemOf(path, mounts);
   const type = mount?.type ?? "unknown";
@@ -80,9 +82,12 @@ async function oneStorage(path: string, home: string, mounts: Parameters<typeof 
   if (room === undefined) return [problem(`${path} does not answer`, `check the file system at ${mount?.mountpoint ?? "/"}`)];
   if (room instanceof Error) {
     const fix =
-      room.code === "ENOENT" ? `make it on a disk: mkdir -p ${path}; or mount that disk before you log in` : "correct its permissions";
+      room.code === "ENOENT"
+        ? `make it on a disk: mkdir -p ${word(path)}; or mount that disk before you log in`
+        : "correct its permissions";
     return [problem(`${path}: ${room.code ?? room.message}`, fix)];
   }
+  if (!statSync(path).isDirectory()) return [problem(`${path} is not a directory`, "name a directory on a disk")];
   const findings: Finding[] = [];
   if (VOLATILE.has(type))
     findings.push(problem(`${path} is on a ${type}: what is kept there is lost at reboot as well`, "name a directory on a disk"));
@@ -90,9 +95,9 @@ async function oneStorage(path: string, home: string, mounts: Parameters<typeof 
     findings.push(warning(`${path} lies in the home it is to outlive`, "name a directory outside of the home"));
   }
   if (mount?.options.includes("ro") === true)
-    findings.push(problem(`${path} is mounted read-only`, `as root: mount -o remount,rw ${mount.mountpoint}`));
+    findings.push(problem(`${path} is mounted read-only`, `as root: mount -o remount,rw ${word(mount.mountpoint)}`));
   else if (!mayWrite(path))
-    findings.push(warning(`you may not create anything in ${path}`, `as root: chown ${process.getuid?.() ?? "you"} ${path}`));
+    findings.push(warning(`you may not create anything in ${path}`, `as root: chown ${process.getuid?.() ?? "you"} ${word(path)}`));
   if (room.size > 0 && (room.free < LITTLE || room.inodes > FULL)) {
     findings.push(
       warning(

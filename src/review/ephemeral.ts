@@ -2,8 +2,9 @@
 // mounted just now, or whose link a program has replaced, is lost like anything else, and is told with that reason.
 import { realpathSync } from "node:fs";
 import type { Config } from "../config/config.ts";
-import { isBelow, isWithin, relativeTo, targetOf } from "../config/place.ts";
+import { isBelow, relativeTo, targetOf } from "../config/place.ts";
 import { HmpersistError } from "../errors.ts";
+import { filesystemOf, VOLATILE } from "../mount/filesystem.ts";
 import { readMountinfo, type MountInfo } from "../sys/mountinfo.ts";
 import { CONTAINERS, parentsOf } from "./containers.ts";
 import { DEFAULT_IGNORE } from "./ignore.ts";
@@ -49,8 +50,6 @@ export interface EphemeralReport {
   readonly saved: string | null;
 }
 
-/** File systems that forget everything at reboot. */
-export const VOLATILE = new Set(["tmpfs", "ramfs", "rootfs"]);
 // Home Manager's links lead into the store; profiles are links into it made by nix.
 const KEPT_BY_NIX = ["/nix/store", "/nix/var/nix", "/etc/static", "/etc/profiles", "/run/current-system"];
 
@@ -141,13 +140,4 @@ function realHome(home: string): string {
   } catch (error) {
     throw new HmpersistError("HMP_ENVIRONMENT", `the home ${home} cannot be reached: ${(error as NodeJS.ErrnoException).code}`);
   }
-}
-
-/** The mount that `path` (real) is on. */
-export function filesystemOf(path: string, mounts: readonly MountInfo[]): MountInfo | undefined {
-  let found: MountInfo | undefined;
-  for (const mount of mounts) {
-    if (isWithin(path, mount.mountpoint) && mount.mountpoint.length >= (found?.mountpoint.length ?? 0)) found = mount;
-  }
-  return found;
 }

@@ -7,7 +7,7 @@ import { HmpersistError } from "../errors.ts";
 import { PRIVATE_PREFIX } from "../link/private-name.ts";
 import { readMountinfo, type MountInfo } from "../sys/mountinfo.ts";
 import { CONTAINERS, parentsOf } from "./containers.ts";
-import { filesystemOf } from "./ephemeral.ts";
+import { filesystemOf } from "../mount/filesystem.ts";
 import { known } from "./programs.ts";
 import { runSurvey } from "./run-survey.ts";
 import type { Group, Progress, Survey } from "./survey.ts";

@@ -1,5 +1,5 @@
 // Writing, removing and looking at the unit. Everything is said before and after, nothing is asked.
-import { lstatSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, relative } from "node:path";
 import { HmpersistError } from "../errors.ts";
 import type { Place } from "./place.ts";
@@ -39,12 +39,21 @@ export function uninstall(place: Place): boolean {
     throw new HmpersistError("HMP_CONFLICT", `${place.unit} was not written by hmpersist`, "remove it where it comes from");
   attempt(place, () => {
     rmSync(place.link, { force: true });
+    rmdirUnlessUsed(dirname(place.link));
     rmSync(place.unit);
   });
   return true;
 }
 
 export const look = (place: Place): Installed => ({ place, installed: exists(place.unit), enabled: exists(place.link) });
+
+function rmdirUnlessUsed(directory: string): void {
+  try {
+    rmdirSync(directory);
+  } catch {
+    // Other units are wanted there, too; or it never was.
+  }
+}
 
 const isOurs = (text: string): boolean => text.includes('"hmpersist service install"');
 

@@ -1,5 +1,8 @@
-// Where the unit lies, and what of it a home on tmpfs would forget at the next boot.
+// Where the unit lies, and what it needs that would not be there at the next boot.
 import { join } from "node:path";
+import { isWithin } from "../config/place.ts";
+import { FSTYPE } from "../mount/options.ts";
+import { filesystemOf, VOLATILE } from "../mount/filesystem.ts";
 import type { MountInfo } from "../sys/mountinfo.ts";
 import { WANTED_BY } from "./unit.ts";
 
@@ -20,13 +23,17 @@ export function placeOf(scope: Scope, configHome: string): Place {
   return { scope, unit: join(directory, NAME), link: join(directory, `${WANTED_BY}.wants`, NAME) };
 }
 
-/** Whether `path` is on a filesystem that is empty after a reboot. */
-export function isForgotten(path: string, mounts: readonly MountInfo[]): boolean {
-  const holding = mounts.filter(({ mountpoint }) => path === mountpoint || path.startsWith(mountpoint === "/" ? "/" : `${mountpoint}/`));
-  // The deepest mount holds the path; of several on one mountpoint the last one listed is on top.
-  const top = holding.reduce<MountInfo | undefined>(
-    (best, mount) => (best === undefined || mount.mountpoint.length >= best.mountpoint.length ? mount : best),
-    undefined,
-  );
-  return top?.type === "tmpfs" || top?.type === "ramfs";
+/**
+ * Why `path` may not be there when a boot starts the unit: its filesystem is empty by then; it is one that hmpersist has yet to mount;
+ * it lies in a home, which may get onto tmpfs later; it lies in the Nix store, where garbage collection takes what nobody refers to.
+ */
+export type Loss = "volatile" | "mount" | "home" | "store";
+
+/** `path`: absolute; specifiers of units may be in it. */
+export function lossOf(path: string, home: string, mounts: readonly MountInfo[]): Loss | undefined {
+  const type = filesystemOf(path, mounts)?.type ?? "";
+  if (VOLATILE.has(type)) return "volatile";
+  if (type === FSTYPE) return "mount";
+  if (isWithin(path, home) || /^(\/home\/[^/]|\/root\/|%h)/.test(path)) return "home";
+  return path.startsWith("/nix/store/") ? "store" : undefined;
 }

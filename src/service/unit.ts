@@ -43,7 +43,7 @@ const unit = ({ config, specifiers }: UnitOptions): Section => [
 
 function service({ program, config, specifiers }: UnitOptions): Section {
   const execute = program.map(quote).join(" ");
-  const file = specifiers === true ? config : quote(config);
+  const file = specifiers === true ? quoteUnescaped(config.replaceAll("$", "$$$$")) : quote(config);
   return [
     // READY means mounted: what is ordered after this unit finds its files.
     ["Type", "notify"],
@@ -69,10 +69,12 @@ function service({ program, config, specifiers }: UnitOptions): Section {
 const lines = (section: Section): string => section.map(([key, value]) => `${key}=${value}\n`).join("");
 
 // systemd.service(5), "Command lines": quotes, backslashes, specifiers and variables mean something in a word.
-function quote(word: string): string {
-  const escaped = word.replaceAll("%", "%%").replaceAll("$", "$$$$");
-  if (/^[\w@%+=:,./$-]+$/.test(escaped)) return escaped;
-  const quoted = escaped.replaceAll("\\", "\\\\").replaceAll('"', '\\"');
+const quote = (word: string): string => quoteUnescaped(word.replaceAll("%", "%%").replaceAll("$", "$$$$"));
+
+/** The same where specifiers and variables are dealt with. */
+function quoteUnescaped(word: string): string {
+  if (/^[\w@%+=:,./$-]+$/.test(word)) return word;
+  const quoted = word.replaceAll("\\", "\\\\").replaceAll('"', '\\"');
   // A line break in a name must not begin a line of the unit.
   return `"${quoted.replaceAll(/[\u0000-\u001f\u007f]/g, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`)}"`;
 }

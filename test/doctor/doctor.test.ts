@@ -1,6 +1,6 @@
 // Each check against a machine that is wrong in just that: in a mount namespace of its own, where /etc, /dev and /usr/bin can be bent
 // without anybody noticing.
-import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
@@ -112,6 +112,12 @@ test("storage that is missing, volatile, or read-only; a full home", async () =>
     configure(sandbox, {});
     const volatile = await doctor(sandbox, `mount -t tmpfs none ${sandbox.storage}`);
     expect(volatile.of("storage")[0]).toMatchObject({ verdict: "problem", message: expect.stringMatching(/lost at reboot/) });
+    rmSync(sandbox.storage, { recursive: true });
+    writeFileSync(sandbox.storage, "");
+    const file = await doctor(sandbox);
+    rmSync(sandbox.storage);
+    mkdirSync(sandbox.storage);
+    expect(file.of("storage")[0]).toMatchObject({ verdict: "problem", message: expect.stringMatching(/not a directory/) });
     const readOnly = await doctor(
       sandbox,
       `mount --bind ${sandbox.storage} ${sandbox.storage}; mount -o remount,ro,bind ${sandbox.storage}`,
@@ -127,17 +133,22 @@ test("storage that is missing, volatile, or read-only; a full home", async () =>
 
 test("private data that others can read, and entries that suffer on FUSE", async () => {
   await withSandbox("modes", {}, async (sandbox) => {
-    configure(sandbox, {}, [".gnupg", ".local/share/containers", ".ssh"], [".bash_history"]);
+    configure(sandbox, {}, [".gnupg", ".local/share/containers", ".ssh"], [".bash_history", "a b/.netrc"]);
     for (const name of [".gnupg", ".ssh"]) mkdirSync(join(sandbox.storage, name), { mode: 0o755 });
     chmodSync(join(sandbox.storage, ".ssh"), 0o700);
+    mkdirSync(join(sandbox.storage, "a b"));
+    writeFileSync(join(sandbox.storage, "a b/.netrc"), "", { mode: 0o644 });
     chmodSync(sandbox.storage, 0o711);
     const open = await doctor(sandbox, "", 0);
     expect(open.of("permissions")).toEqual([
       expect.objectContaining({ verdict: "warning", fix: `chmod go-rwx ${join(sandbox.storage, ".gnupg")}` }),
+      expect.objectContaining({ verdict: "warning", fix: `chmod go-rwx '${join(sandbox.storage, "a b/.netrc")}'` }),
     ]);
     expect(open.of("entries")).toEqual([expect.objectContaining({ verdict: "warning", message: expect.stringMatching(/Podman/) })]);
     chmodSync(sandbox.storage, 0o700);
-    expect((await doctor(sandbox, "", 0)).of("permissions")[0]?.verdict).toBe("ok");
+    expect((await doctor(sandbox, "", 0)).of("permissions")).toEqual([
+      expect.objectContaining({ verdict: "ok", message: expect.stringMatching(/^3 entries .*; 1 do not exist yet$/) }),
+    ]);
   });
 });
 
@@ -161,6 +172,34 @@ test("a unit that lies in the home is gone after a reboot; one outside has to be
     const enabled =
       "cd /etc/systemd/user; touch hmpersist.service; mkdir basic.target.wants; ln -s ../hmpersist.service basic.target.wants/";
     expect((await run(enabled)).of("service")[0]?.verdict).toBe("ok");
+    const masked = enabled.replace("touch hmpersist.service", "ln -s /dev/null hmpersist.service");
+    expect((await run(masked)).of("service")[0]).toMatchObject({ verdict: "problem", message: expect.stringMatching(/masked/) });
+  });
+});
+
+test("a unit whose program or configuration is not there after a reboot", async () => {
+  await withSandbox("unit-needs", {}, async (sandbox) => {
+    configure(sandbox, {});
+    const config = join(sandbox.base, "of root.json");
+    copyFileSync(sandbox.configFile, config);
+    const run = (command: string): Promise<Diagnosis> => {
+      writeFileSync(join(sandbox.base, "unit"), `[Service]\nExecStart=${command}\n`);
+      const unit = `cd /etc/systemd/user; cp ${sandbox.base}/unit hmpersist.service; mkdir basic.target.wants; ln -s ../hmpersist.service basic.target.wants/`;
+      return doctor(sandbox, `mount -t tmpfs none /run; mkdir -p /run/systemd/system; mount -t tmpfs none /etc/systemd/user; ${unit}`, 0);
+    };
+    const paths = `--config "${sandbox.base}/of %u.json"`;
+    expect((await run(`/bin/sh -c "echo $$PATH" ${paths}`)).of("service")[0]?.verdict).toBe("ok");
+    expect((await run(`/bin/gone ${paths}`)).of("service")[0]).toMatchObject({
+      verdict: "problem",
+      message: expect.stringMatching(/needs \/bin\/gone, which is not there/),
+    });
+    mkdirSync(join(sandbox.home, "bin"));
+    copyFileSync("/bin/true", join(sandbox.home, "bin/hmpersist"));
+    expect((await run(`%h/bin/hmpersist ${paths}`)).of("service")[0]).toMatchObject({
+      verdict: "problem",
+      message: expect.stringMatching(/home\/bin\/hmpersist, which is gone after a reboot/),
+      fix: expect.stringMatching(/--system/),
+    });
   });
 });
 

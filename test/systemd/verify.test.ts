@@ -9,6 +9,7 @@ import { unitText } from "../../src/service/unit.ts";
 it.for([
   ["for one user", "/persist/a b.json", false],
   ["for all users", "/persist/%u.json", true],
+  ["for all users, with a space", "/per sist/%u.json", true],
 ] as const)("systemd-analyze finds nothing in the unit %s", ([, config, specifiers], { skip }) => {
   const base = mkdtempSync(join(tmpdir(), "hmp-verify-"));
   const unit = join(base, "hmpersist.service");

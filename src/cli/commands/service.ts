@@ -4,11 +4,12 @@ import { fileURLToPath } from "node:url";
 import { homeOf, locations } from "../../config/locations.ts";
 import { EXIT, HmpersistError } from "../../errors.ts";
 import { install as write, look, uninstall as remove } from "../../service/install.ts";
-import { isForgotten, placeOf, type Scope } from "../../service/place.ts";
+import { lossOf, placeOf, type Loss, type Scope } from "../../service/place.ts";
 import { systemctlUser } from "../../service/systemctl.ts";
 import { unitText } from "../../service/unit.ts";
 import { readMountinfo } from "../../sys/mountinfo.ts";
 import { printable } from "../../sys/text.ts";
+import { word } from "../../shell.ts";
 import { printJson } from "../json-output.ts";
 
 export interface ServiceOptions {
@@ -28,16 +29,25 @@ export function install(options: ServiceOptions): void {
   const program = [process.execPath, fileURLToPath(new URL("../../../bin/hmpersist.js", import.meta.url))];
   const changed = write(place, unitText({ program, config, specifiers }));
   const reloaded = scope === "user" ? systemctlUser(["daemon-reload"], process.env) !== undefined : false;
-  const forgotten = [...program, config, place.unit].filter((path) => isForgotten(path, readMountinfo()));
-  if (options.json === true) return printJson({ unit: place.unit, config, changed, reloaded, forgotten });
+  const mounts = readMountinfo();
+  const losses = [...program, config, place.unit].flatMap((path) => {
+    const loss = lossOf(path, homeOf(process.env), mounts);
+    return loss === undefined ? [] : [{ path, loss }];
+  });
+  if (options.json === true) return printJson({ unit: place.unit, config, changed, reloaded, losses });
   say(`${changed ? "wrote" : "left as it is:"} ${place.unit}`);
-  for (const path of forgotten) say(`warning: ${path} is on a tmpfs and will be gone after a reboot: ${wayOut(path, place.unit)}`);
+  const inHome = losses.filter(({ loss }) => loss === "home");
+  // A unit of one's own lies in the home anyway: what is right for a home on a disk is said once.
+  const told = scope === "user" ? losses.filter((each) => !inHome.includes(each)) : losses;
+  for (const { path, loss } of told) say(`warning: ${path} ${FATE[loss]}: ${wayOut(path, loss, place.unit, config)}`);
+  if (scope === "user" && inHome.length > 0)
+    say(`note: should this home get onto tmpfs, all of this must lie outside of it: ${inHome.map(({ path }) => path).join(", ")}`);
   if (scope === "user") say(reloaded ? `next: systemctl --user start ${UNIT}` : "it starts with the next login");
   else
     say(
       `each user whose ${config} exists gets it with the next login, or now by: systemctl --user daemon-reload; systemctl --user start ${UNIT}`,
     );
-  say("to have it at boot, before the first login: loginctl enable-linger");
+  say(`to have it at boot, before the first login: loginctl enable-linger${scope === "user" ? "" : " USER"}`);
 }
 
 export function uninstall(options: ServiceOptions): void {
@@ -77,7 +87,8 @@ const here = (scope: Scope) => placeOf(scope, dirname(dirname(locations(process.
 function configFor(options: ServiceOptions, scope: Scope): string {
   if (scope === "user") return options.config === undefined ? locations(process.env).configFile : resolve(options.config);
   const { config } = options;
-  if (config?.startsWith("/") === true && /%[uUh]/.test(config)) return config;
+  // ConditionPathExists knows no quotes and no escapes.
+  if (config?.startsWith("/") === true && /%[uUh]/.test(config) && printable(config) === config) return config;
   throw new HmpersistError(
     "HMP_USAGE",
     "a unit for all users needs --config with an absolute path that holds %u, the user's name",
@@ -85,11 +96,19 @@ function configFor(options: ServiceOptions, scope: Scope): string {
   );
 }
 
-function wayOut(path: string, unit: string): string {
+const FATE: Readonly<Record<Loss, string>> = {
+  volatile: "is on a tmpfs and will be gone after a reboot",
+  mount: "can be read only once hmpersist has mounted it",
+  home: "lies in a home, and is gone after a reboot once that is on tmpfs",
+  store: "goes with the next garbage collection if nothing else refers to it",
+};
+
+function wayOut(path: string, loss: Loss, unit: string, config: string): string {
   if (path === unit) return "install it with --system";
-  if (path.startsWith(homeOf(process.env)))
-    return path.endsWith(".json") ? "keep it on persistent storage and pass --config" : "install the program outside the home";
-  return "keep it on a disk";
+  if (path === config) return "keep it on persistent storage and pass --config";
+  if (loss !== "store") return "install the program outside of all homes, on a disk";
+  const [, , , name] = path.split("/");
+  return `as root: ln -sfn ${word(`/nix/store/${name}`)} ${word(`/nix/var/nix/gcroots/hmpersist-${name?.replace(/^[^-]*-/, "")}`)}`;
 }
 
 const say = (line: string): void => void process.stdout.write(`${printable(line)}\n`);

@@ -1,6 +1,6 @@
 // The unit file's words: what a path may hold must reach the program unchanged.
 import { describe, expect, it } from "vitest";
-import { isForgotten, placeOf } from "../../../src/service/place.ts";
+import { lossOf, placeOf } from "../../../src/service/place.ts";
 import { unitText } from "../../../src/service/unit.ts";
 import { parseMountinfo } from "../../../src/sys/mountinfo.ts";
 
@@ -35,13 +35,19 @@ describe("unitText", () => {
     expect(line(text, "ConditionPathExists")).toBe("/p/%u.json");
   });
 
+  it("leaves a path for all users one word, whatever it holds", () => {
+    const text = unitText({ program, config: '/p q/%u"$.json', specifiers: true });
+    expect(line(text, "ExecStart")).toMatch(/ --config "\/p q\/%u\\"\$\$\.json"$/);
+    expect(line(text, "ConditionPathExists")).toBe('/p q/%u"$.json');
+  });
+
   it("says nothing that would take the set-uid bit off fusermount3", () => {
     const text = unitText({ program, config: "/p" });
     expect(text).not.toMatch(/NoNewPrivileges|Restrict|Private|Protect|SystemCall|CapabilityBounding|MemoryDeny/);
   });
 });
 
-describe("isForgotten", () => {
+describe("lossOf", () => {
   const mounts = parseMountinfo(
     [
       "1 0 8:1 / / rw - ext4 /dev/sda1 rw",
@@ -51,12 +57,19 @@ describe("isForgotten", () => {
   );
 
   it.each([
-    ["/usr/bin/node", false],
-    ["/home/jane/x", true],
-    ["/home/jane", true],
-    ["/home/janet/x", false],
-    ["/home/jane/.config/systemd/user/x", false],
-  ])("%s: %s", (path, forgotten) => expect(isForgotten(path, mounts)).toBe(forgotten));
+    ["/usr/bin/node", undefined],
+    ["/persist/%u.json", undefined],
+    ["/home/jane/x", "volatile"],
+    ["/home/jane", "volatile"],
+    ["/home/janet/x", "home"],
+    ["/home/%u/x.json", "home"],
+    ["%h/x.json", "home"],
+    ["/root/.nvm/node", "home"],
+    ["/srv/joe/x", "home"],
+    ["/srv/joes", undefined],
+    ["/home/jane/.config/systemd/user/x", "mount"],
+    ["/nix/store/abc-node/bin/node", "store"],
+  ])("%s: %s", (path, loss) => expect(lossOf(path, "/srv/joe", mounts)).toBe(loss));
 });
 
 it("units lie in the user's configuration or in /etc", () => {
