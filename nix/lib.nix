@@ -504,6 +504,8 @@ let
         TimeoutStopSec = "30s";
         WatchdogSec = "60s";
         LimitNOFILE = 524288;
+        # One thread for each storage that hangs.
+        Environment = "UV_THREADPOOL_SIZE=32";
         FileDescriptorStoreMax = 4096;
       };
       Install.WantedBy = [ "paths.target" ];

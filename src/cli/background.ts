@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { locations } from "../config/locations.ts";
 import { makePrivateDirectory } from "../daemon/instance-lock.ts";
 import { HmpersistError } from "../errors.ts";
+import { LOOKERS } from "../gate.ts";
 import type { Announcement } from "./announce.ts";
 import type { MountOptions } from "./commands/mount.ts";
 
@@ -48,7 +49,7 @@ function openLog(path: string): number {
 }
 
 // Relative paths on the command line were meant from where the user stands.
-const absoluteEnv = (): NodeJS.ProcessEnv => ({ ...process.env, HMPERSIST_CWD: process.cwd() });
+const absoluteEnv = (): NodeJS.ProcessEnv => ({ ...process.env, HMPERSIST_CWD: process.cwd(), UV_THREADPOOL_SIZE: String(LOOKERS) });
 
 function heard(child: ReturnType<typeof fork>, logFile: string): Promise<Announcement> {
   return new Promise((resolve, reject) => {

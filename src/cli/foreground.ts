@@ -9,6 +9,8 @@ import { loadSettings } from "./settings.ts";
 
 export async function runForeground(options: MountOptions): Promise<void> {
   raiseNofile();
+  // It has had its effect, and means nothing to the server.
+  delete process.env["UV_THREADPOOL_SIZE"];
   const log = createLog(options.logLevel);
   const daemon = new Daemon({
     load: (file) => loadSettings(options, file),

@@ -1,6 +1,7 @@
 // Runs a command and ends the process: the only place that does.
 import { CommanderError } from "commander";
 import { EXIT, HmpersistError } from "../errors.ts";
+import { isAnyLate } from "../gate.ts";
 import { printable, printableLines } from "../sys/text.ts";
 import { printJson } from "./json-output.ts";
 import { createProgram } from "./program.ts";
@@ -32,5 +33,11 @@ function complain(error: HmpersistError, argv: readonly string[]): number {
 const code = await main(process.argv);
 // Output to a pipe is written asynchronously: the process ends when it is, unless a handle would keep it for ever.
 process.exitCode = code;
-if (process.stdout.writableLength === 0) process.exit(code);
-process.stdout.once("drain", () => process.exit(code));
+if (process.stdout.writableLength === 0) await end();
+process.stdout.once("drain", () => void end());
+
+async function end(): Promise<never> {
+  // exit(3) would wait for a thread that waits for a file system.
+  if (isAnyLate()) (await import("../sys/libc.ts")).libc._exit(code);
+  return process.exit(code);
+}

@@ -11,16 +11,16 @@ export interface ReviewConfig {
   readonly file: string | null;
 }
 
-export function reviewConfig(options: { readonly config?: string; readonly home?: string }): ReviewConfig {
+export async function reviewConfig(options: { readonly config?: string; readonly home?: string }): Promise<ReviewConfig> {
   const file = resolve(options.config ?? locations(process.env).configFile);
-  const { config, found } = load(file, options.config !== undefined);
+  const { config, found } = await load(file, options.config !== undefined);
   const home = options.home === undefined ? config.home : resolve(options.home);
   return { config: { ...config, home }, file: found ? file : null };
 }
 
-function load(file: string, asked: boolean): { config: Config; found: boolean } {
+async function load(file: string, asked: boolean): Promise<{ config: Config; found: boolean }> {
   try {
-    return { config: loadConfig(file), found: true };
+    return { config: await loadConfig(file), found: true };
   } catch (error) {
     if (asked || !(error instanceof HmpersistError) || error.code !== "HMP_CONFIG_MISSING") throw error;
     return { config: { home: homeOf(process.env), engine: "auto", storages: [], ephemeral: { ignore: [] }, notes: [] }, found: false };

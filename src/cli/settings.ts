@@ -34,7 +34,7 @@ export async function loadSettings(settings: Settings, replacement?: string): Pr
     return { config: { ...config, home: realHome(config.home) }, file: null };
   }
   const file = absolute(replacement ?? settings.config ?? locations(process.env).configFile);
-  const config = loadConfig(file, env);
+  const config = await loadConfig(file, env);
   // --home overrides what the file says: the same configuration may be tried on another home.
   const home = settings.home === undefined ? config.home : absolute(settings.home);
   return { config: { ...config, home: realHome(home) }, file };

@@ -1,20 +1,19 @@
 // A configuration from a file or from the command line. Whoever calls this gets a Config or one HmpersistError that lists every
 // problem, a line each. Importing it loads the schema library (about 100 ms): `status` and the server process must not.
-import { readFileSync } from "node:fs";
 import { isAbsolute, resolve as absolute } from "node:path";
 import { HmpersistError } from "../errors.ts";
-import { isErrno } from "../sys/errno.ts";
 import { printable } from "../sys/text.ts";
 import type { Config } from "./config.ts";
 import { ownIdentity } from "./identity.ts";
 import { JsonError, parseJson } from "./json.ts";
 import { homeOf } from "./locations.ts";
 import type { OptionPath, Problem } from "./problems.ts";
+import { readConfigFile } from "./read.ts";
 import { resolve } from "./resolve.ts";
 
-/** The configuration in the file `path`. Throws HMP_CONFIG_MISSING where there is none, HMP_CONFIG_INVALID for everything else. */
-export function loadConfig(path: string, env: NodeJS.ProcessEnv = process.env): Config {
-  return parseConfig(readText(path), path, env);
+/** The configuration in the file `path`. Throws HMP_CONFIG_INVALID, and what `readConfigFile` throws. */
+export async function loadConfig(path: string, env: NodeJS.ProcessEnv = process.env): Promise<Config> {
+  return parseConfig(await readConfigFile(path), path, env);
 }
 
 /** The configuration in `text`; `where` names it in messages. */
@@ -54,30 +53,6 @@ function checked(where: string, { config, problems }: { config: Config; problems
 }
 
 const line = ({ option, problem, wayOut }: Problem): string => printable(`  ${option === "" ? "" : `${option}: `}${problem}; ${wayOut}`);
-
-function readText(path: string): string {
-  let bytes: Buffer;
-  try {
-    bytes = readFileSync(path);
-  } catch (error) {
-    if (isErrno(error, "ENOENT", "ENOTDIR")) {
-      throw new HmpersistError(
-        "HMP_CONFIG_MISSING",
-        `there is no configuration at ${printable(path)}`,
-        "write it (see `hmpersist config schema`), name another with --config, or give --storage with --directory and --file",
-      );
-    }
-    const code = (error as NodeJS.ErrnoException).code ?? "error";
-    throw new HmpersistError("HMP_CONFIG_INVALID", `${printable(path)} cannot be read: ${code}`, "name a readable file with --config", {
-      cause: error,
-    });
-  }
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch (error) {
-    throw new HmpersistError("HMP_CONFIG_INVALID", `${printable(path)} is not UTF-8`, "save it as UTF-8", { cause: error });
-  }
-}
 
 function readJson(text: string, where: string): unknown {
   try {

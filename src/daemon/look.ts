@@ -1,52 +1,23 @@
-// Looks at paths without ever waiting long: a stuck filesystem costs one thread of libuv's pool and one deadline, not the daemon.
-// Looks go through one gate per filesystem root (home, each storage); while a look there has not come back, later ones are answered
-// ETIMEDOUT at once.
+// Looks at paths without ever waiting long, through one gate per filesystem root (home, each storage); while a look there has not come
+// back, later ones are answered ETIMEDOUT at once.
 import { lstat, opendir, readFile, readlink, realpath } from "node:fs/promises";
 import { isWithin } from "../config/place.ts";
+import type { Gate } from "../gate.ts";
 import type { Found } from "../plan/types.ts";
 
-const DEADLINE_MS = 1_500;
 const NAMES_SHOWN = 5;
 /** Larger files are not compared: they differ, and the user decides. */
 const COMPARE_MAX = 16 * 1024 * 1024;
 
 const TIMED_OUT: Found = { type: "error", errno: "ETIMEDOUT" };
 
-export class Gate {
-  #late: Promise<unknown> | undefined;
+/** What stands at `path`: a link "itself", or what it leads to ("follow"; a dangling one is a link all the same). */
+export const look = (gate: Gate, path: string, links: "follow" | "itself"): Promise<Found> =>
+  gate.run(() => lookAt(path, links), TIMED_OUT);
 
-  /** True while a look has outlived its deadline. */
-  get stuck(): boolean {
-    return this.#late !== undefined;
-  }
-
-  /** Runs `work`; resolves to `otherwise` if it does not come back in time. Never rejects. */
-  async run<T>(work: () => Promise<T>, otherwise: T): Promise<T> {
-    if (this.#late !== undefined) return otherwise;
-    const running = work().catch(() => otherwise);
-    let timer: NodeJS.Timeout | undefined;
-    const deadline = new Promise<"late">((resolve) => {
-      timer = setTimeout(resolve, DEADLINE_MS, "late");
-    });
-    const first = await Promise.race([running, deadline]);
-    clearTimeout(timer);
-    if (first !== "late") return first;
-    this.#late = running.finally(() => {
-      this.#late = undefined;
-    });
-    return otherwise;
-  }
-
-  /** What stands at `path`: a link "itself", or what it leads to ("follow"; a dangling one is a link all the same). */
-  look(path: string, links: "follow" | "itself"): Promise<Found> {
-    return this.run(() => lookAt(path, links), TIMED_OUT);
-  }
-
-  /** What `path` leads to; a directory that lies outside of `root` is an error, EXDEV. */
-  lookWithin(root: string, path: string): Promise<Found> {
-    return this.run(() => lookAt(path, "follow", root), TIMED_OUT);
-  }
-}
+/** What `path` leads to; a directory that lies outside of `root` is an error, EXDEV. */
+export const lookWithin = (gate: Gate, root: string, path: string): Promise<Found> =>
+  gate.run(() => lookAt(path, "follow", root), TIMED_OUT);
 
 async function lookAt(path: string, links: "follow" | "itself", root?: string): Promise<Found> {
   try {

@@ -6,8 +6,9 @@ import { isBelow, isWithin } from "../config/place.ts";
 import { lookups, type Lookups } from "../plan/lookups.ts";
 import { unmountedObstacle, type Obstacle } from "../plan/obstacles.ts";
 import type { Desired, Found, Observation, OwnMount } from "../plan/types.ts";
-import { Gate, sameContent, sameDirectory } from "./look.ts";
-import { probeMounts } from "./probe.ts";
+import { Gate } from "../gate.ts";
+import { look, lookWithin, sameContent, sameDirectory } from "./look.ts";
+import { probeMounts } from "../mount/probe.ts";
 import { Storages } from "./storages.ts";
 
 /** How a mount that this daemon holds is served, as far as the configuration can ask for it. */
@@ -19,6 +20,11 @@ export class Observer {
   readonly #gates = new Map<string, Gate>();
   readonly #storages = new Storages();
   #table: readonly MountInfo[] | undefined;
+
+  /** @param silent storages that are known not to answer: for a process with few threads to lose. */
+  constructor(silent: readonly string[] = []) {
+    for (const storage of silent) this.#gates.set(storage, new Gate(true));
+  }
 
   #gate(root: string): Gate {
     const known = this.#gates.get(root);
@@ -55,11 +61,11 @@ export class Observer {
     await Promise.all(
       wanted.storages.map(async (storage) => {
         const gate = this.#gate(storage);
-        const found = await gate.look(storage, "follow");
+        const found = await look(gate, storage, "follow");
         storages.set(storage, found);
         if (found.type === "directory" && !unmounted.has(storage)) this.#storages.used(storage, table);
         // One after the other: a stuck storage then holds one thread, not one per entry.
-        for (const source of wanted.sources) if (isBelow(source, storage)) sources.set(source, await gate.lookWithin(storage, source));
+        for (const source of wanted.sources) if (isBelow(source, storage)) sources.set(source, await lookWithin(gate, storage, source));
       }),
     );
     return { storages, sources, unmounted };
@@ -100,9 +106,9 @@ export class Observer {
     const gate = this.#gate(home);
     const targets = new Map<string, Found>();
     for (const target of wanted) {
-      if (!mounts.some((mount) => isWithin(target, mount.target))) targets.set(target, await gate.look(target, "itself"));
+      if (!mounts.some((mount) => isWithin(target, mount.target))) targets.set(target, await look(gate, target, "itself"));
     }
-    return { home: await gate.look(home, "follow"), targets };
+    return { home: await look(gate, home, "follow"), targets };
   }
 
   /** `targets`; files that stand where a link is wanted are compared with what the link would lead to. */

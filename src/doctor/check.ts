@@ -27,6 +27,8 @@ export interface Machine {
   /** Undefined where there is none. */
   readonly configFile: string | undefined;
   readonly mounts: readonly MountInfo[];
+  /** Storages that do not answer: whoever looks into them waits. */
+  readonly silent: readonly string[];
   /** What the daemon says; undefined where none answers. */
   readonly status: StatusReport | undefined;
 }

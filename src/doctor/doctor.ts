@@ -6,6 +6,7 @@ import { homeOf, locations } from "../config/locations.ts";
 import { realHome } from "../config/real-path.ts";
 import { loadConfig } from "../config/load.ts";
 import { ask } from "../daemon/control/client.ts";
+import { silentAmong } from "../mount/probe.ts";
 import type { StatusReport } from "../daemon/status.ts";
 import { HmpersistError } from "../errors.ts";
 import { readMountinfo } from "../sys/mountinfo.ts";
@@ -35,7 +36,7 @@ export interface DoctorReport {
 const STATUS_MS = 1500;
 
 export async function examine(env: NodeJS.ProcessEnv, configFile: string | undefined): Promise<DoctorReport> {
-  const { config, file, finding } = readConfig(env, configFile);
+  const { config, file, finding } = await readConfig(env, configFile);
   const status = await ask<StatusReport>(locations(env).controlSocket, { command: "status" }, STATUS_MS).catch(() => undefined);
   const uid = process.getuid?.() ?? 0;
   const machine = {
@@ -45,6 +46,7 @@ export async function examine(env: NodeJS.ProcessEnv, configFile: string | undef
     home: realHome(config?.home ?? homeOf(env)),
     config,
     mounts: readMountinfo(),
+    silent: await silentAmong(config?.storages.map(({ persistentStoragePath }) => persistentStoragePath) ?? []),
     status,
     configFile: file,
   };
@@ -65,24 +67,25 @@ export async function examine(env: NodeJS.ProcessEnv, configFile: string | undef
   return { areas, counts };
 }
 
-function readConfig(
+async function readConfig(
   env: NodeJS.ProcessEnv,
   file: string | undefined,
-): {
+): Promise<{
   config: Config | undefined;
   file: string | undefined;
   finding: Finding;
-} {
+}> {
   const { ok, warning, problem } = about("configuration");
   const path = resolve(file ?? locations(env).configFile);
   try {
-    return { config: loadConfig(path, env), file: path, finding: ok(path) };
+    return { config: await loadConfig(path, env), file: path, finding: ok(path) };
   } catch (error) {
     if (!(error instanceof HmpersistError)) throw error;
     const missing = error.code === "HMP_CONFIG_MISSING" && file === undefined;
     return {
       config: undefined,
-      file: missing ? undefined : path,
+      // One that does not answer is not looked at again.
+      file: missing || error.code === "HMP_ENVIRONMENT" ? undefined : path,
       finding: missing
         ? warning(`there is none at ${path}`, "write one: hmpersist ephemeral --interactive shows what to put in")
         : problem(error.message, error.hint),

@@ -9,12 +9,14 @@ import { about, type Check, type Finding } from "./check.ts";
 const PRIVATE =
   /(^|\/)(\.ssh|\.gnupg|\.password-store|\.pki|\.aws|\.azure|\.kube|\.docker|\.cert|\.netrc|\.electrum|\.mozilla|\.thunderbird|\.librewolf|keyrings|kwalletd|\.[a-z]*_history|\.config\/(gh|gcloud|rclone|sops|1Password|Bitwarden|Signal|google-chrome|chromium|BraveSoftware|vivaldi|evolution|goa-1\.0))(\/|$)/;
 
-export const modes: Check = ({ config }) => {
+export const modes: Check = ({ config, silent }) => {
   const { ok, warning, skipped } = about("permissions");
-  const sources = (config?.storages ?? []).flatMap((storage) => [
-    ...storage.directories.map(({ directory }) => sourceOf(storage, directory)),
-    ...storage.files.map(({ file }) => sourceOf(storage, file)),
-  ]);
+  const sources = (config?.storages ?? [])
+    .filter((storage) => !silent.includes(storage.persistentStoragePath))
+    .flatMap((storage) => [
+      ...storage.directories.map(({ directory }) => sourceOf(storage, directory)),
+      ...storage.files.map(({ file }) => sourceOf(storage, file)),
+    ]);
   const secret = sources.filter((path) => PRIVATE.test(path));
   if (secret.length === 0) return [skipped("no entry is known to hold secrets")];
   const findings = secret.flatMap((path): Finding[] => {

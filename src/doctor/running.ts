@@ -1,5 +1,5 @@
 // What runs now: the daemon, the mounts it should hold, the engine and the cache modes.
-import { probeMounts } from "../daemon/probe.ts";
+import { probeMounts } from "../mount/probe.ts";
 import { probeEngines } from "../engine/probe.ts";
 import { ENGINES } from "../engine/select.ts";
 import { about, type Check, type Finding } from "./check.ts";

@@ -1,7 +1,7 @@
 // Does something start hmpersist after a reboot, when the home is empty? A unit that lies in a home on tmpfs is gone by then.
 import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
-import { isBelow } from "../config/place.ts";
+import { isBelow, isWithin } from "../config/place.ts";
 import { lossOf } from "../service/place.ts";
 import { word } from "../shell.ts";
 import { about, type Check, type Machine } from "./check.ts";
@@ -68,6 +68,7 @@ export const service: Check = (machine) => {
 function obstacle(unit: string, machine: Machine): [message: string, fix: string] | undefined {
   if (linkTo(unit) === "/dev/null") return [`${unit} is masked`, `rm ${word(unit)}`];
   for (const path of existsSync(unit) ? pathsOf(readFileSync(unit, "utf8"), machine) : []) {
+    if (machine.silent.some((storage) => isWithin(path, storage))) continue;
     if (!existsSync(path))
       return [`${unit} needs ${path}, which is not there`, "put it there, or write the unit anew: hmpersist service install"];
     // A link outside of the home is made again at boot by whoever made it, as NixOS does on a volatile root.

@@ -6,7 +6,7 @@ import { formatBytes } from "../format.ts";
 import { filesystemOf, VOLATILE } from "../mount/filesystem.ts";
 import type { MountInfo } from "../sys/mountinfo.ts";
 import { word } from "../shell.ts";
-import { about, type Check, type Finding } from "./check.ts";
+import { about, type Check, type Finding, type Machine } from "./check.ts";
 
 const FULL = 0.9;
 const LITTLE = 512 * 1024 * 1024;
@@ -69,17 +69,23 @@ export const storage: Check = async (machine) => {
   const storages = machine.config?.storages ?? [];
   if (storages.length === 0) return [skipped("the configuration names none")];
   const found = await Promise.all(
-    storages.map(({ persistentStoragePath }) => oneStorage(persistentStoragePath, machine.home, machine.mounts)),
+    storages.map(({ persistentStoragePath: path }) =>
+      machine.silent.includes(path) ? doesNotAnswer(path, machine) : oneStorage(path, machine.home, machine.mounts),
+    ),
   );
   return found.flat();
 };
+
+const doesNotAnswer = (path: string, { mounts }: Machine): Finding[] => [
+  about("storage").problem(`${path} does not answer`, `check the file system at ${filesystemOf(path, mounts)?.mountpoint ?? "/"}`),
+];
 
 async function oneStorage(path: string, home: string, mounts: readonly MountInfo[]): Promise<Finding[]> {
   const { ok, warning, problem } = about("storage");
   const mount = filesystemOf(path, mounts);
   const type = mount?.type ?? "unknown";
   const room = await roomOf(path).catch((error: NodeJS.ErrnoException) => error);
-  if (room === undefined) return [problem(`${path} does not answer`, `check the file system at ${mount?.mountpoint ?? "/"}`)];
+  if (room === undefined) return [problem(`${path} does not answer`)];
   if (room instanceof Error) {
     const fix =
       room.code === "ENOENT"

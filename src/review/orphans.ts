@@ -8,6 +8,7 @@ import { PRIVATE_PREFIX } from "../link/private-name.ts";
 import { readMountinfo, type MountInfo } from "../sys/mountinfo.ts";
 import { CONTAINERS, parentsOf } from "./containers.ts";
 import { filesystemOf } from "../mount/filesystem.ts";
+import { silentAmong } from "../mount/probe.ts";
 import { known } from "./programs.ts";
 import { runSurvey } from "./run-survey.ts";
 import type { Group, Progress, Survey } from "./survey.ts";
@@ -43,9 +44,12 @@ export async function findOrphans(
   progress?: (progress: Progress) => void,
 ): Promise<OrphansReport> {
   const mounts = readMountinfo();
+  const silent = await silentAmong(config.storages.map(({ persistentStoragePath }) => persistentStoragePath));
   const storages: StorageOrphans[] = [];
   for (const storage of config.storages) {
     try {
+      if (silent.includes(storage.persistentStoragePath))
+        throw new HmpersistError("HMP_ENVIRONMENT", `${storage.persistentStoragePath} does not answer`);
       storages.push(await orphansOf(storage, config, mounts, options.all === true, progress));
     } catch (error) {
       if (!(error instanceof HmpersistError) && !(error instanceof Error && "code" in error)) throw error;

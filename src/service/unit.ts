@@ -1,6 +1,7 @@
 // hmpersist.service, line by line. nix/lib.nix has the same unit for Home Manager and NixOS; test/nix compares the two.
 // No sandboxing option may ever be added: NoNewPrivileges, RestrictSUIDSGID, SystemCallFilter, PrivateUsers and the like take the
 // set-uid bit off fusermount3, and the kernel applies several of them to a user's unit without a word.
+import { LOOKERS } from "../gate.ts";
 
 export interface UnitOptions {
   /** The command line of the program, word by word, absolute. */
@@ -61,6 +62,8 @@ function service({ program, config, specifiers }: UnitOptions): Section {
     ["WatchdogSec", "60s"],
     // One descriptor for each file held open through a mount; the soft limit would be 1024.
     ["LimitNOFILE", "524288"],
+    // One thread for each storage that hangs, see gate.ts.
+    ["Environment", `UV_THREADPOOL_SIZE=${LOOKERS}`],
     // Two for each mount: it outlives a crash and a restart of the daemon.
     ["FileDescriptorStoreMax", "4096"],
   ];

@@ -105,6 +105,7 @@ export const libc = {
 
   // process
   getuid: bind<() => number>("uint32_t getuid()"),
+  _exit: bind<(status: number) => void>("void _exit(int)"),
   umask: bind<(mask: number) => number>("uint32_t umask(uint32_t)"),
   getrlimit: bind<(resource: number, limit: Bytes) => number>("int getrlimit(int, uint8_t*)"),
   setrlimit: bind<(resource: number, limit: Bytes) => number>("int setrlimit(int, uint8_t*)"),

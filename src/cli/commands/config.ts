@@ -13,7 +13,7 @@ export interface CheckOptions {
 
 export async function check(file: string | undefined, options: CheckOptions): Promise<void> {
   const path = resolve(file ?? options.config ?? locations(process.env).configFile);
-  const config = loadConfig(path);
+  const config = await loadConfig(path);
   const desired = makeDesired(config, { root: process.geteuid?.() === 0 });
   const directories = desired.mounts.length + desired.links.filter((link) => link.what === "directory").length;
   const files = desired.links.length + desired.mounts.length - directories;

@@ -31,7 +31,7 @@ export interface EphemeralOptions {
 }
 
 export async function ephemeral(options: EphemeralOptions): Promise<void> {
-  const found = reviewConfig(await withDaemonConfig(options));
+  const found = await reviewConfig(await withDaemonConfig(options));
   if (options.interactive === true) {
     // Ink's colours do not know NO_COLOR, and look once, when they are loaded.
     if ((process.env["NO_COLOR"] ?? "") !== "") process.env["FORCE_COLOR"] = "0";

@@ -19,7 +19,7 @@ export interface OrphansOptions {
 }
 
 export async function orphans(options: OrphansOptions): Promise<void> {
-  const config = loadConfig(resolve((await withDaemonConfig(options)).config ?? locations(process.env).configFile));
+  const config = await loadConfig(resolve((await withDaemonConfig(options)).config ?? locations(process.env).configFile));
   const line = progressLine(process.stderr);
   const report = await findOrphans(config, { all: options.all === true }, ({ files, path }) =>
     line.show(`${formatCount(files)} files  ${printable(path)}`),

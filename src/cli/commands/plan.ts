@@ -7,6 +7,7 @@ import { EXIT } from "../../errors.ts";
 import { makeDesired } from "../../plan/desired.ts";
 import { makePlan } from "../../plan/diff.ts";
 import { explainPlan } from "../../plan/explain.ts";
+import { silentAmong } from "../../mount/probe.ts";
 import { LinkMemory } from "../../link/memory.ts";
 import { SysError } from "../../sys/errno.ts";
 import { printable } from "../../sys/text.ts";
@@ -24,7 +25,8 @@ export async function plan(options: PlanOptions): Promise<void> {
   const status = daemonStatus();
   const { config } = await loadSettings({ ...(await withDaemonConfig(options, status)), directory: [], file: [] });
   const desired = makeDesired(config, { root: process.geteuid?.() === 0 });
-  const observation = await new Observer().observe(desired, heldMounts(await status), ownLinks(desired.home));
+  const storages = config.storages.map(({ persistentStoragePath }) => persistentStoragePath);
+  const observation = await new Observer(await silentAmong(storages)).observe(desired, heldMounts(await status), ownLinks(desired.home));
   const made = makePlan(desired, observation);
   if (options.json === true) {
     const { actions, refusals, kept, postponed } = made;

@@ -1,3 +1,7 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { adHocConfig, loadConfig, parseConfig } from "../../../src/config/load.ts";
 import { HmpersistError } from "../../../src/errors.ts";
@@ -19,8 +23,8 @@ function problemsOf(value: unknown): string[] {
   return [];
 }
 
-test("the wiki's configuration loads: 22 directories and 59 files", () => {
-  const config = loadConfig(wiki, env);
+test("the wiki's configuration loads: 22 directories and 59 files", async () => {
+  const config = await loadConfig(wiki, env);
   expect(config.storages.flatMap(({ directories }) => directories)).toHaveLength(22);
   expect(config.storages.flatMap(({ files }) => files)).toHaveLength(59);
   expect(config.notes).toEqual([]);
@@ -289,9 +293,15 @@ test.each([
   expect(problemsOf(text)).toEqual([expected]);
 });
 
-test("what cannot be read says why", () => {
-  expect(() => loadConfig("/nonexistent/config.json", env)).toThrow(expect.objectContaining({ code: "HMP_CONFIG_MISSING" }));
-  expect(() => loadConfig("/", env)).toThrow(expect.objectContaining({ code: "HMP_CONFIG_INVALID", message: "/ cannot be read: EISDIR" }));
+test("what cannot be read says why, and a fifo is not waited for", async () => {
+  await expect(loadConfig("/nonexistent/config.json", env)).rejects.toThrow(expect.objectContaining({ code: "HMP_CONFIG_MISSING" }));
+  await expect(loadConfig("/", env)).rejects.toThrow(
+    expect.objectContaining({ code: "HMP_CONFIG_INVALID", message: "/ cannot be read: EISDIR" }),
+  );
+  const fifo = join(mkdtempSync(join(tmpdir(), "hmp-fifo-")), "fifo");
+  execFileSync("mkfifo", [fifo]);
+  await expect(loadConfig(fifo, env)).rejects.toThrow(/cannot be read: it is not a file/);
+  rmSync(dirname(fifo), { recursive: true });
 });
 
 test("the command line makes the same configuration, and is named in its problems", () => {

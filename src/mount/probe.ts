@@ -22,14 +22,26 @@ export async function probeMounts(mountpoints: readonly string[]): Promise<Map<s
     text += chunk;
     if (text.split("\n").length > mountpoints.length) child.kill("SIGKILL");
   });
-  const timer = setTimeout(() => child.kill("SIGKILL"), DEADLINE_MS);
-  await new Promise((resolve) => child.on("exit", resolve).on("error", resolve));
+  // A child that waits in the kernel for a mount may not even be killed; it ends when the mount does.
+  let timer: NodeJS.Timeout | undefined;
+  await new Promise((resolve) => {
+    timer = setTimeout(resolve, DEADLINE_MS);
+    child.on("exit", resolve).on("error", resolve);
+  });
   clearTimeout(timer);
+  child.kill("SIGKILL");
+  child.stdout.destroy();
+  child.unref();
   for (const line of text.split("\n").filter((each) => each.endsWith("]"))) {
     const [path, code] = JSON.parse(line) as [string, string];
     health.set(path, healthOf(code));
   }
   return health;
+}
+
+/** Those of `paths` that do not answer: whoever looks into them waits. */
+export async function silentAmong(paths: readonly string[]): Promise<string[]> {
+  return [...(await probeMounts(paths))].filter(([, health]) => health === "stuck").map(([path]) => path);
 }
 
 function healthOf(code: string): Health {
