@@ -1,1 +1,2 @@
-import ./nix/home-manager.nix
+# By `imports` and not by `import`: known by its path, the module may be imported twice.
+{ imports = [ ./nix/home-manager.nix ]; }

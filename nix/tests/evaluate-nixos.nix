@@ -18,9 +18,9 @@ let
   user = lib.types.submoduleWith {
     modules = [
       ./stub-home-manager.nix
-      ../home-manager.nix
       { _module.args.pkgs = lib.mkForce pkgs; }
-    ];
+    ]
+    ++ evaluated.config.home-manager.sharedModules;
     specialArgs = {
       osConfig = evaluated.config;
       lib = lib.extend (
@@ -51,7 +51,7 @@ let
       systemd.tmpfiles.rules = option (lib.types.listOf lib.types.str) [ ];
       home-manager = {
         users = option (lib.types.attrsOf user) { };
-        sharedModules = option (lib.types.listOf lib.types.anything) [ ];
+        sharedModules = option (lib.types.listOf lib.types.raw) [ ];
       };
     };
   };

@@ -163,6 +163,10 @@ describe.skipIf(noLib !== undefined)("nixos.nix", () => {
     expect(users["jane"]?.unit).not.toBeNull();
   });
 
+  it("lets a user import the module that is there already", () => {
+    expect(nixos("imported-twice").users["jane"]).toEqual({ unit: null, refused: [] });
+  });
+
   it("does without programs.fuse.enable where NixOS has no such option", () => {
     expect(nixos("plain", { fuseEnable: "" }).fuse).toEqual({ userAllowOther: false });
   });
