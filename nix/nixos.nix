@@ -78,7 +78,7 @@ in
     {
       environment.systemPackages = [ cfg.package ];
       programs.fuse = {
-        userAllowOther = mkIf anyAllowOther true;
+        userAllowOther = mkIf anyAllowOther (mkDefault true);
       }
       # Always on in old releases, where there is no such option; off by default in new ones.
       // optionalAttrs (options.programs.fuse ? enable) { enable = mkDefault true; };

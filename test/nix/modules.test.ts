@@ -155,6 +155,13 @@ describe.skipIf(noLib !== undefined)("nixos.nix", () => {
     expect(users["carol"]).toEqual({ unit: null, refused: [] });
   });
 
+  it("says what NixOS forbids, where it forbids allowOther", () => {
+    expect(nixos("refused-allow-other")).toMatchObject({
+      fuse: { userAllowOther: false },
+      users: { jane: { refused: [expect.stringContaining("programs.fuse.userAllowOther is false")] } },
+    });
+  });
+
   it("leaves the units to Home Manager without the bootstrap", () => {
     const { fuse, service, tmpfiles, users } = nixos("plain");
     expect(fuse).toEqual({ enable: true, userAllowOther: false });
