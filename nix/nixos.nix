@@ -25,6 +25,10 @@ let
   homes = if options ? home-manager then builtins.attrValues config.home-manager.users else [ ];
   storages = user: builtins.filter (storage: storage.enable) (builtins.attrValues user.home.persistence);
   persisting = builtins.filter (user: storages user != [ ]) homes;
+  # Their last link would bring everything back at each boot. Those of bootstrap.users write the file themselves.
+  forgetting = builtins.filter (
+    user: storages user == [ ] && !builtins.elem user.home.username cfg.bootstrap.users
+  ) homes;
   anyAllowOther = builtins.any (
     user: builtins.any (storage: storage.allowOther == true) (storages user)
   ) homes;
@@ -108,6 +112,7 @@ in
         "d ${cfg.bootstrap.directory}/${user.home.username} 0755 root root - -"
         "L+ ${cfg.bootstrap.directory}/${user.home.username}/config.json - - - - ${user.programs.hmpersist.configFile}"
       ]) persisting
+      ++ map (user: "r ${cfg.bootstrap.directory}/${user.home.username}/config.json") forgetting
       ++ map (user: "d ${cfg.bootstrap.directory}/${user} 0700 ${user} - - -") cfg.bootstrap.users;
     })
   ]);

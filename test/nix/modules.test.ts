@@ -1,7 +1,8 @@
 // The modules on a given nixpkgs lib: what each case becomes is compared with a file in nix/tests/expected, with stubs of Home Manager
 // and with every real Home Manager named. HMPERSIST_UPDATE=1 writes the expectations anew.
-import { execFileSync } from "node:child_process";
-import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync, spawnSync, type SpawnSyncReturns } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { evaluate, evaluateText, homeManagers, makeState, noHomeManager, noLib, root, tests } from "./nix.ts";
@@ -148,11 +149,37 @@ describe.skipIf(noLib !== undefined)("nixos.nix", () => {
       "d /persistent/hmpersist 0755 root root - -",
       "d /persistent/hmpersist/jane 0755 root root - -",
       expect.stringMatching(/^L\+ \/persistent\/hmpersist\/jane\/config\.json - - - - \/nix\/store\/.*hmpersist\.json$/),
+      "r /persistent/hmpersist/carol/config.json",
       "d /persistent/hmpersist/bob 0700 bob - - -",
     ]);
     // The unit is NixOS's, so jane may persist all of ~/.config.
     expect(users["jane"]).toEqual({ unit: null, refused: [] });
     expect(users["carol"]).toEqual({ unit: null, refused: [] });
+  });
+
+  it("takes away the configuration of a user who persists nothing any more, and no other", ({ skip }) => {
+    const base = mkdtempSync(join(tmpdir(), "hmp-tmpfiles-"));
+    const apply = (name: string): SpawnSyncReturns<string> =>
+      spawnSync("systemd-tmpfiles", ["--create", "--remove", `--root=${base}`, "-"], {
+        input: `${nixos(name).tmpfiles.join("\n")}\n`,
+        encoding: "utf8",
+      });
+    const configs = (): string[] =>
+      readdirSync(join(base, "persistent"), { recursive: true, encoding: "utf8" })
+        .filter((path) => path.endsWith("config.json"))
+        .sort();
+    try {
+      mkdirSync(join(base, "etc"));
+      writeFileSync(join(base, "etc/passwd"), "root:x:0:0::/root:/bin/sh\nbob:x:4243:4243::/home/bob:/bin/sh\n");
+      writeFileSync(join(base, "etc/group"), "root:x:0:\nbob:x:4243:\n");
+      const first = apply("full");
+      if (first.error !== undefined) return skip(`systemd-tmpfiles: ${first.error.message}`);
+      writeFileSync(join(base, "persistent/hmpersist/bob/config.json"), "{}");
+      expect([first.stderr, configs()]).toEqual(["", ["hmpersist/bob/config.json", "hmpersist/jane/config.json"]]);
+      expect([apply("forgetting").stderr, configs()]).toEqual(["", ["hmpersist/bob/config.json"]]);
+    } finally {
+      rmSync(base, { recursive: true });
+    }
   });
 
   it("says what NixOS forbids, where it forbids allowOther", () => {
