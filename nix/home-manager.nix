@@ -41,10 +41,8 @@ let
     inherit home persistence;
     inherit (config.home) username;
     # A recursive one is a directory of links, not a link: it may hold what is persisted.
-    homeFiles = map (file: file.target) (
-      builtins.filter (file: (file.enable or true) && !(file.recursive or false)) (
-        builtins.attrValues config.home.file
-      )
+    homeFiles = builtins.filter (file: (file.enable or true) && !(file.recursive or false)) (
+      lib.mapAttrsToList (name: file: file // { inherit name; }) config.home.file
     );
     unitDirectory = if cfg.service.enable then unitDirectory else null;
     userAllowOther = osFuse.userAllowOther or null;

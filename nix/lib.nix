@@ -314,8 +314,9 @@ let
         ) sound
       );
 
-  # homeFiles: the targets of `home.file`, relative to the home. Those below a persisted directory are fine: they are written
-  # through the mount. The store links of the unit itself and the like never get here, since they are no entry's target.
+  # homeFiles: { name, target } of `home.file`, the target relative to the home. Those below a persisted directory are fine: they
+  # are written through the mount. The store links of the unit itself and the like never get here, since they are no entry's target.
+  # mkForce, for what `xdg.configFile` and its like write has both options set.
   homeFileProblems =
     { home, homeFiles, ... }:
     sound:
@@ -323,19 +324,19 @@ let
       map (
         file:
         let
-          path = normalise "${home}/${file}";
-          option = "home.file.${quote file}";
+          path = normalise "${home}/${file.target}";
+          option = "home.file.${quote file.name}";
         in
         concatLists (
           map (
             entry:
             if entry.target == path then
               [
-                (problem entry.option "${option} writes the same path: one would replace the other without a word" "remove one of them, or set ${option}.enable = false")
+                (problem entry.option "${option} writes the same path: one would replace the other without a word" "remove one of them, or set ${option}.enable = lib.mkForce false")
               ]
             else
               optional (isBelow path entry.target) (
-                problem entry.option "${entry.target} is below ${path}, which ${option} makes a link into the store" "set ${option}.recursive = true, or remove one of them"
+                problem entry.option "${entry.target} is below ${path}, which ${option} makes a link into the store" "set ${option}.recursive = lib.mkForce true, or remove one of them"
               )
           ) sound
         )

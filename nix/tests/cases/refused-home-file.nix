@@ -2,10 +2,17 @@
 {
   home.persistence."/persistent/home/jane" = {
     directories = [ ".vim/plugged" ];
-    files = [ ".bashrc" ];
+    files = [
+      ".bashrc"
+      ".zshrc"
+    ];
   };
   home.file = {
     ".bashrc".text = "";
     ".vim".text = "";
+    renamed = {
+      target = ".zshrc";
+      text = "";
+    };
   };
 }
