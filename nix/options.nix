@@ -137,7 +137,8 @@ let
     {
       options = {
         persistentStoragePath = mkOption {
-          type = types.path;
+          # Any string: a relative one is refused with the storage's name (lib.nix).
+          type = types.either types.path types.str;
           default = name;
           defaultText = literalExpression "the attribute's name";
           example = "/persistent/home/${username}";

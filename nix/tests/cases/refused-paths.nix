@@ -22,5 +22,6 @@
     files = [ "./.screenrc" ];
   };
   home.persistence."/nix/../dotfiles".directories = [ "x" ];
+  home.persistence."nix/dotfiles".directories = [ "z" ];
   home.persistence."/home/jane".directories = [ "y" ];
 }
