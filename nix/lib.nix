@@ -294,23 +294,25 @@ let
       ) (enabledStorages persistence)
     );
 
-  # unitDirectory: where Home Manager writes the unit that starts all this; null if the unit lies outside the home.
+  # unitDirectory: where Home Manager writes the unit that starts all this, and below it the link by which systemd starts it; null
+  # if the unit lies outside the home.
   unitProblems =
     { unitDirectory, ... }:
     sound:
+    let
+      wants = "${unitDirectory}/paths.target.wants";
+    in
     if unitDirectory == null then
       [ ]
     else
       concatLists (
         map (
           entry:
-          optional
-            (entry.kind != "file" && (entry.target == unitDirectory || isBelow entry.target unitDirectory))
-            (
-              problem entry.option
-                "${entry.target} holds the unit that mounts it (${unitDirectory}/hmpersist.service): after a reboot nothing would start it"
-                "list the directories below ${entry.target} that you need, or have the unit outside the home (programs.hmpersist.enable in NixOS, or `hmpersist service install --system`) and set programs.hmpersist.service.enable = false"
-            )
+          optional (entry.kind != "file" && (entry.target == wants || isBelow entry.target wants)) (
+            problem entry.option
+              "${entry.target} holds the link by which systemd starts hmpersist (${wants}/hmpersist.service): after a reboot nothing would"
+              "list the directories below ${entry.target} that you need, or have the unit outside the home (programs.hmpersist.enable in NixOS, or `hmpersist service install --system`) and set programs.hmpersist.service.enable = false"
+          )
         ) sound
       );
 
