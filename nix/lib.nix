@@ -294,6 +294,27 @@ let
       ) (enabledStorages persistence)
     );
 
+  # One problem for the storage where its default is meant, else one for each entry.
+  methodProblems =
+    { username, persistence, ... }:
+    let
+      say =
+        option:
+        problem option "a bind mount needs root, which ${quote username} is not" "use \"fuse\", or \"symlink\"";
+      check =
+        storage:
+        let
+          binds = filter (entry: entry.method == "bind") storage.directories;
+        in
+        if binds != [ ] && storage.defaultDirectoryMethod == "bind" then
+          [ (say "${nameStorage storage.key}.defaultDirectoryMethod") ]
+        else
+          map (
+            entry: say "${nameStorage storage.key}.directories, entry ${quote entry.directory}, method"
+          ) binds;
+    in
+    if username == "root" then [ ] else concatLists (map check (enabledStorages persistence));
+
   # unitDirectory: where Home Manager writes the unit that starts all this, and below it the link by which systemd starts it; null
   # if the unit lies outside the home.
   unitProblems =
@@ -382,6 +403,7 @@ let
     ++ nestingProblems unique
     ++ hidingProblems facts unique
     ++ ownerProblems facts
+    ++ methodProblems facts
     ++ unitProblems facts unique
     ++ homeFileProblems facts unique
     ++ allowOtherProblems facts;

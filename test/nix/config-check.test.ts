@@ -8,6 +8,7 @@ import { root, tests } from "./nix.ts";
 
 /** Refused by the module for what no configuration file tells. */
 const ONLY_NIX_KNOWS: Record<string, string> = {
+  "refused-bind": "who runs it",
   "refused-home-file": "what else Home Manager writes",
   "refused-owner": "whose home it is, and what NixOS allows",
   "refused-unit": "where the unit lies",
