@@ -339,7 +339,7 @@ let
 
   # homeFiles: { name, target } of `home.file`, the target relative to the home. Those below a persisted directory are fine: they
   # are written through the mount. The store links of the unit itself and the like never get here, since they are no entry's target.
-  # mkForce, for what `xdg.configFile` and its like write has both options set.
+  # mkForce: what `xdg.configFile` and its like write has both options set already.
   homeFileProblems =
     { home, homeFiles, ... }:
     sound:
@@ -580,18 +580,20 @@ let
           ${withConfig [ "plan" ]} || true
         else
           hmpersistStatus=0
-          ${withConfig [ "apply" ]} || hmpersistStatus=$?
-          if (( hmpersistStatus == 5 )); then
-            hmpersistStatus=0
+          hmpersistDaemon=0
+          ${run [ "status" ]} >/dev/null 2>&1 || hmpersistDaemon=$?
+          if (( hmpersistDaemon == 5 )); then
             eval "hmpersistTrap=($(trap -p EXIT))"
             hmpersistTemporary=1
             trap 'hmpersistRelease; eval "''${hmpersistTrap[2]:-}"' EXIT
             ${withConfig [ "mount" ]} || hmpersistStatus=$?
+          else
+            ${withConfig [ "apply" ]} || hmpersistStatus=$?
           fi
           if (( hmpersistStatus != 0 )); then
             echo "hmpersist: not everything is in place (exit code $hmpersistStatus), see above and 'hmpersist status'" >&2
           fi
-          unset hmpersistStatus
+          unset hmpersistStatus hmpersistDaemon
         fi
       '';
 

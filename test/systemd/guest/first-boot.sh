@@ -90,6 +90,7 @@ if [ -d /out/steps ]; then
   check "a dry run changes nothing" test -z "$(findmnt -rn -t fuse.hmpersist)$(ls /persist/home/jane/Documents/managed 2>/dev/null)"
   out=$(activate XDG_RUNTIME_DIR=/run/user/4242 2>&1)
   check "an activation without a daemon mounts for its writes" same "$(cat /persist/home/jane/Documents/managed)" managed
+  check "it does not complain that none runs" bash -c '! grep -q "no hmpersist daemon" <<<"$0"' "$out"
   check "what lies in storage is seen before the files are checked" contains "$out" "seen: a letter"
   check "it hands over to the service" control jane is-active hmpersist.service
   check "it keeps Home Manager's trap" contains "$out" "the trap of Home Manager"
