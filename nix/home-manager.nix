@@ -150,7 +150,7 @@ in
       hmpersistHandOver = lib.hm.dag.entryBetween [ "reloadSystemd" ] [ "linkGeneration" ] steps.handOver;
       hmpersistStart = lib.hm.dag.entryAfter [ "reloadSystemd" ] steps.start;
       hmpersistBootstrap = mkIf (cfg.bootstrapConfig != null) (
-        lib.hm.dag.entryAfter [ "writeBoundary" ] steps.bootstrap
+        lib.hm.dag.entryBetween [ "hmpersistHandOver" ] [ "writeBoundary" ] steps.bootstrap
       );
     };
 

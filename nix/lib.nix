@@ -542,7 +542,10 @@ let
     takes the new configuration over at once and is not restarted. Without one (exit code 5: the boot of NixOS before login, the
     first switch) everything is mounted for the length of this activation only: what an activation leaves running belongs to the
     cgroup of Home Manager's system service and would be killed with it.
-    handOver: to the user manager, if there is one; otherwise the mounts stay until the activation ends.
+    handOver: to the user manager, if there is one; otherwise the mounts stay until the activation ends. The service is started at
+    once, before Home Manager starts what is new and would write to a bare home. No daemon-reload: it would have what Home Manager
+    stops next stopped by the new units. systemd reads a unit it does not know from disk; one it knows may name the configuration of
+    the last generation, so apply. Whatever fails here is done, or told, by start, after Home Manager has reloaded.
     bootstrap: where to put a copy of the configuration.
   */
   activation =
@@ -564,6 +567,7 @@ let
           ]
         );
       runtimeDirectory = "\${XDG_RUNTIME_DIR:-/run/user/$UID}";
+      startService = ''env XDG_RUNTIME_DIR="${runtimeDirectory}" ${shellWords [ systemctl ]} --user start hmpersist.service'';
       new = bootstrap + ".new";
     in
     {
@@ -598,14 +602,15 @@ let
       '';
 
       handOver = ''
-        if [[ ! -v DRY_RUN && -S "${runtimeDirectory}/systemd/private" ]]; then
+        if [[ -v hmpersistTemporary && -S "${runtimeDirectory}/systemd/private" ]]; then
           hmpersistRelease
+          { ${startService} && ${withConfig [ "apply" ]}; } >/dev/null 2>&1 || true
         fi
       '';
 
       start = ''
         if [[ -S "${runtimeDirectory}/systemd/private" ]]; then
-          $DRY_RUN_CMD env XDG_RUNTIME_DIR="${runtimeDirectory}" ${shellWords [ systemctl ]} --user start hmpersist.service \
+          $DRY_RUN_CMD ${startService} \
             || echo "hmpersist: hmpersist.service did not start, see 'systemctl --user status hmpersist'" >&2
         fi
       '';

@@ -88,9 +88,9 @@ describe.skipIf(noLib !== undefined)("home-manager.nix with stubs", () => {
     }
   });
 
-  it("ships the configuration to where a unit outside the home finds it", () => {
+  it("ships the configuration to where a unit outside the home finds it, before that is started", () => {
     const { activation } = run("spellings");
-    expect(activation["hmpersistBootstrap"]?.after).toEqual(["writeBoundary"]);
+    expect(activation["hmpersistBootstrap"]).toMatchObject({ after: ["writeBoundary"], before: ["hmpersistHandOver"] });
     expect(activation["hmpersistBootstrap"]?.data).toContain("/persistent/hmpersist/jane/config.json");
   });
 });

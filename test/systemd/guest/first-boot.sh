@@ -73,7 +73,7 @@ check "stop unmounts everything" test -z "$(findmnt -rn -t fuse.hmpersist)"
 check "a stopped service left the mountpoints empty" test -z "$(ls -A $home/Documents $home/Pictures | grep -v :)"
 
 # Home Manager's activation, its steps as nix/lib.nix writes them.
-activate() { # [VARIABLE=VALUE...] -- a write of Home Manager's own goes between the steps
+activate() { # [VARIABLE=VALUE...] -- between the steps Home Manager writes, links UNIT and starts a service, which writes, too
   as jane env "$@" bash -eu -c '
     DRY_RUN_CMD=
     if [[ -v DRY_RUN ]]; then DRY_RUN_CMD=echo; fi
@@ -81,7 +81,10 @@ activate() { # [VARIABLE=VALUE...] -- a write of Home Manager's own goes between
     . /out/steps/mount.sh
     [[ -v DRY_RUN ]] || echo "seen: $(cat ~/Documents/letter)"
     [[ -v DRY_RUN ]] || echo managed >~/Documents/managed
+    [[ ! -v UNIT ]] || { mkdir -p ~/.config/systemd/user; ln -s "$UNIT" ~/.config/systemd/user/; }
     . /out/steps/handOver.sh
+    [[ -v DRY_RUN ]] || { findmnt -rn -t fuse.hmpersist -o TARGET || true; } >~/handed-over
+    [[ -v DRY_RUN ]] || echo "by a service" >~/Documents/by-a-service
     . /out/steps/start.sh'
 }
 if [ -d /out/steps ]; then
@@ -93,6 +96,7 @@ if [ -d /out/steps ]; then
   check "it does not complain that none runs" bash -c '! grep -q "no hmpersist daemon" <<<"$0"' "$out"
   check "what lies in storage is seen before the files are checked" contains "$out" "seen: a letter"
   check "it hands over to the service" control jane is-active hmpersist.service
+  check "before Home Manager starts others" same "$(cat /persist/home/jane/Documents/by-a-service)" "by a service"
   check "it keeps Home Manager's trap" contains "$out" "the trap of Home Manager"
   documents=$(mount_id $home/Documents)
   pid=$(property jane MainPID)
@@ -113,6 +117,23 @@ if [ -d /out/steps ]; then
   check "the others stay in place" mounted $home/Music
   sed -i 's/"Music", "Pictures"/"Music"/' /persist/hmpersist/jane.json
   control jane stop hmpersist.service
+  # The first switch: the manager does not know the unit, and is not told to reload. The unit names another configuration, as that of
+  # the last generation would.
+  sed 's/, "Music"//' /persist/hmpersist/jane.json >/persist/hmpersist/last.json
+  rm /etc/systemd/user/paths.target.wants/hmpersist.service
+  mv /etc/systemd/user/hmpersist.service /run/away.service
+  sed s,/%u.json,/last.json, /run/away.service >/run/hmpersist.service
+  control jane daemon-reload
+  rm -f /persist/home/jane/Documents/by-a-service
+  activate XDG_RUNTIME_DIR=/run/user/4242 UNIT=/run/hmpersist.service >/dev/null 2>&1
+  check "the first switch starts a unit that is new" same "$(property jane FragmentPath)" $home/.config/systemd/user/hmpersist.service
+  check "before others, too" same "$(cat /persist/home/jane/Documents/by-a-service)" "by a service"
+  check "and has it follow the new configuration at once" contains "$(cat $home/handed-over)" Music
+  control jane stop hmpersist.service
+  rm -r $home/.config
+  mv /run/away.service /etc/systemd/user/hmpersist.service
+  ln -s ../hmpersist.service /etc/systemd/user/paths.target.wants/
+  control jane daemon-reload
   rm -f /persist/home/jane/Documents/managed
   # As on NixOS at boot: no user manager to hand over to.
   install -d -o jane -g jane -m 700 /run/nobody
