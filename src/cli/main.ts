@@ -5,6 +5,7 @@ import { isAnyLate } from "../gate.ts";
 import { printable, printableLines } from "../sys/text.ts";
 import { printJson } from "./json-output.ts";
 import { createProgram } from "./program.ts";
+import { guardStreams, outputFailure } from "./streams.ts";
 
 async function main(argv: readonly string[]): Promise<number> {
   const program = createProgram();
@@ -25,19 +26,29 @@ function complain(error: HmpersistError, argv: readonly string[]): number {
   if (argv.includes("--json")) {
     printJson({ error: { code: error.code, message: error.message, hint: error.hint ?? null } });
   }
-  process.stderr.write(`hmpersist: ${printableLines(error.message)}\n`);
-  if (error.hint !== undefined) process.stderr.write(`  hint: ${printable(error.hint)}\n`);
-  return error.exitCode;
+  return tell(error);
 }
 
-const code = await main(process.argv);
-// Output to a pipe is written asynchronously: the process ends when it is, unless a handle would keep it for ever.
-process.exitCode = code;
-if (process.stdout.writableLength === 0) await end();
-process.stdout.once("drain", () => void end());
+function tell({ message, hint, exitCode }: HmpersistError): number {
+  process.stderr.write(`hmpersist: ${printableLines(message)}\n`);
+  if (hint !== undefined) process.stderr.write(`  hint: ${printable(hint)}\n`);
+  return exitCode;
+}
 
-async function end(): Promise<never> {
+// Whoever closes a pipe has read enough.
+async function end(code: number): Promise<never> {
+  const failure = outputFailure();
+  const lost = failure !== undefined && failure.code !== "EPIPE";
+  const hint = "make room there, or send the output elsewhere";
+  const last = lost ? tell(new HmpersistError("HMP_ENVIRONMENT", `the output could not be written: ${failure.code}`, hint)) : code;
   // exit(3) would wait for a thread that waits for a file system.
-  if (isAnyLate()) (await import("../sys/libc.ts")).libc._exit(code);
-  return process.exit(code);
+  if (isAnyLate()) (await import("../sys/libc.ts")).libc._exit(last);
+  return process.exit(last);
 }
+
+guardStreams();
+const code = await main(process.argv);
+process.exitCode = code;
+// Output to a pipe is written asynchronously: the process ends when it is, though a handle would keep it for ever.
+if (process.stdout.writableLength === 0) await end(code);
+process.stdout.write("", () => void end(code));

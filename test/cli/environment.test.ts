@@ -147,6 +147,22 @@ test("commands that need a daemon say that there is none; exit code 5", () =>
     expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0, stdout: "0 unmounted\n" });
   }));
 
+test("output that cannot be written is said in one line, exit code 4; a reader that has read enough is no error", () =>
+  withSandbox("output", {}, async (sandbox) => {
+    const full = 'mknod "$XDG_STATE_HOME/full" c 1 7; exec >"$XDG_STATE_HOME/full"; rm "$XDG_STATE_HOME/full"';
+    for (const args of [["config", "schema"], ["ephemeral", "--json"], ["orphans", "--json"], ["status"], ["--help"]]) {
+      const { code, stderr } = await sandbox.runIn(full, args);
+      expect([args, code, stderr.match(/^hmpersist: the output could not be written: ENOSPC$/gm)?.length]).toEqual([args, 4, 1]);
+      expect(stderr).not.toMatch(/\n\s+at .*:\d+:\d+/);
+    }
+    // Such a disk takes the beginning of what is written and reports no error.
+    const filling = 'mount -t tmpfs -o size=4k tmpfs "$XDG_STATE_HOME"; exec >"$XDG_STATE_HOME/file"';
+    expect(await sandbox.runIn(filling, ["config", "schema"])).toMatchObject({ code: 4, stderr: expect.stringContaining("ENOSPC") });
+    const closed =
+      'mkfifo "$XDG_STATE_HOME/pipe"; : <"$XDG_STATE_HOME/pipe" & exec >"$XDG_STATE_HOME/pipe"; wait; rm "$XDG_STATE_HOME/pipe"';
+    expect(await sandbox.runIn(closed, ["config", "schema"])).toEqual({ code: 0, stdout: "", stderr: "" });
+  }));
+
 test("wrong usage is exit code 2 with a suggestion", () =>
   withSandbox("usage", {}, async (sandbox) => {
     expectComplaint(await sandbox.run(["mont"]), 2, /mount/);
