@@ -25,12 +25,18 @@ export const makeStyle = (options: { colour: boolean; width: number; unicode?: b
   paint: (colour, text) => (options.colour && text !== "" ? `\x1b[${SGR[colour][0]}m${text}\x1b[${SGR[colour][1]}m` : text),
 });
 
+/** The terminal's size. One that does not know it (a serial console, `script`) says 0. */
+export const screenSize = (stream: { columns?: number; rows?: number }): { columns: number; rows: number } => ({
+  columns: stream.columns || 80,
+  rows: stream.rows || 24,
+});
+
 /** What `stream` can show. NO_COLOR (no-color.org) and TERM=dumb turn colour off; a C locale turns symbols into ASCII. */
 export function style(stream: { isTTY?: boolean; columns?: number }, env: NodeJS.ProcessEnv = process.env): Style {
   const terminal = stream.isTTY ?? false;
   return makeStyle({
     colour: terminal && (env["NO_COLOR"] ?? "") === "" && env["TERM"] !== "dumb",
-    width: terminal ? Math.max(stream.columns ?? 80, 20) : Infinity,
+    width: terminal ? Math.max(screenSize(stream).columns, 20) : Infinity,
     unicode: isUtf8(env),
   });
 }

@@ -76,7 +76,7 @@ export function createProgram(): Command {
 
   common(program.command("status"))
     .description("show every mount and link with its state")
-    .option("--watch", "refresh in place until interrupted")
+    .option("--watch", "refresh in place until interrupted; with --json an object a line, without a terminal once")
     .addHelpText("after", "\nExamples:\n  hmpersist status\n  hmpersist status --json | jq '.entries[] | select(.healthy | not)'")
     .action(async (options) => (await import("./commands/status.ts")).status(options));
 

@@ -1,5 +1,5 @@
 // A line that says how far something is, rewritten in place: on a terminal only, and gone when it is done.
-import { fit } from "./output.ts";
+import { fit, screenSize } from "./output.ts";
 
 export interface ProgressLine {
   show(text: string): void;
@@ -11,7 +11,7 @@ export function progressLine(stream: NodeJS.WriteStream): ProgressLine {
   let shown = false;
   return {
     show: (text) => {
-      stream.write(`\r\x1b[K${fit(text, Math.max((stream.columns || 80) - 1, 10), "middle")}`);
+      stream.write(`\r\x1b[K${fit(text, Math.max(screenSize(stream).columns - 1, 10), "middle")}`);
       shown = true;
     },
     clear: () => {

@@ -10,9 +10,11 @@ import { EXIT, HmpersistError } from "../../errors.ts";
 import { readMountinfo } from "../../sys/mountinfo.ts";
 import { isStopped } from "../../sys/process-state.ts";
 import { VERSION } from "../../version.ts";
-import { style } from "../output.ts";
+import { printJson } from "../json-output.ts";
+import { screenSize, style } from "../output.ts";
 import { printReport } from "../print.ts";
 import { renderStatus } from "../status-table.ts";
+import { outputFailure } from "../streams.ts";
 
 export interface StatusOptions {
   readonly json?: true;
@@ -23,7 +25,8 @@ const TIMEOUT_MS = 1_800;
 const REFRESH_MS = 1_000;
 
 export async function status(options: StatusOptions): Promise<void> {
-  if (options.watch === true && process.stdout.isTTY) return watch();
+  if (options.watch === true && options.json === true) return watch(printJson);
+  if (options.watch === true && process.stdout.isTTY) return watch(draw);
   const report = await getStatus();
   printReport(report, options);
   process.exitCode = report.daemon === null ? EXIT.noDaemon : report.entries.every((entry) => entry.healthy) ? EXIT.done : EXIT.partial;
@@ -73,15 +76,19 @@ function withoutDaemon(error: HmpersistError): StatusReport {
   };
 }
 
-// The screen is rewritten, never cleared: nothing flickers. What does not fit on it is left out at the bottom.
-async function watch(): Promise<void> {
-  const { stdout } = process;
-  for (;;) {
-    const report = await getStatus();
-    const lines = renderStatus(report, style(stdout)).trimEnd().split("\n");
-    const room = Math.max(1, stdout.rows - 1);
-    const shown = lines.length <= room ? lines : [...lines.slice(0, room - 1), `... ${lines.length - room + 1} more lines`];
-    stdout.write(`\x1b[H${shown.map((line) => `${line}\x1b[K\n`).join("")}\x1b[J`);
+/** Until it is interrupted, or nobody reads any more. */
+async function watch(show: (report: StatusReport) => void): Promise<void> {
+  while (outputFailure() === undefined) {
+    show(await getStatus());
     await new Promise((resolve) => setTimeout(resolve, REFRESH_MS));
   }
+}
+
+// The screen is rewritten, never cleared: nothing flickers. What does not fit on it is left out at the bottom.
+function draw(report: StatusReport): void {
+  const { stdout } = process;
+  const lines = renderStatus(report, style(stdout)).trimEnd().split("\n");
+  const room = Math.max(1, screenSize(stdout).rows - 1);
+  const shown = lines.length <= room ? lines : [...lines.slice(0, room - 1), `... ${lines.length - room + 1} more lines`];
+  stdout.write(`\x1b[H${shown.map((line) => `${line}\x1b[K\n`).join("")}\x1b[J`);
 }

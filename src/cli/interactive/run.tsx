@@ -12,6 +12,7 @@ import { reviewHome, type EphemeralOptions, type EphemeralReport } from "../../r
 import { chooseStorage, nixLines, suggest, type Suggestion } from "../../review/suggest.ts";
 import { extendConfig, ignorePattern, whyNotWritable } from "../../review/write-config.ts";
 import { printable } from "../../sys/text.ts";
+import { screenSize } from "../output.ts";
 import { progressLine } from "../progress.ts";
 import type { ReviewConfig } from "../review-config.ts";
 import { Controller, type Outcome } from "./controller.ts";
@@ -64,7 +65,7 @@ async function show(chooser: Chooser, report: EphemeralReport): Promise<{ outcom
     groups: report.groups,
     open: async (path) => (await reviewHome(chooser.found.config, { ...inner, at: path }, undefined, stop.signal)).groups,
     unwritable,
-    page: () => listHeight(stdout.rows),
+    page: () => listHeight(screenSize(stdout).rows),
     done: finish,
   });
   const typed = (chunk: string): void => keysIn(chunk).forEach((key) => controller.press(key));

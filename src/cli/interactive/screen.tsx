@@ -4,7 +4,7 @@ import { useEffect, useState, useSyncExternalStore, type ReactElement } from "re
 import { formatBytes } from "../../format.ts";
 import type { EphemeralGroup } from "../../review/ephemeral.ts";
 import { printable } from "../../sys/text.ts";
-import { fit } from "../output.ts";
+import { fit, screenSize } from "../output.ts";
 import type { Controller } from "./controller.ts";
 import { current, selected, totalsOf, type Mark, type State } from "./model.ts";
 import { Rows } from "./rows.tsx";
@@ -42,9 +42,9 @@ export function Screen({ controller, groups, unwritable }: ScreenProps): ReactEl
 
 function useSize(): { columns: number; rows: number } {
   const { stdout } = useStdout();
-  const [size, setSize] = useState({ columns: stdout.columns, rows: stdout.rows });
+  const [size, setSize] = useState(screenSize(stdout));
   useEffect(() => {
-    const resize = (): void => setSize({ columns: stdout.columns, rows: stdout.rows });
+    const resize = (): void => setSize(screenSize(stdout));
     stdout.on("resize", resize);
     return () => void stdout.off("resize", resize);
   }, [stdout]);
