@@ -109,7 +109,7 @@ export function createProgram(): Command {
     .description("validate the configuration and report all problems")
     .argument("[file]", "instead of --config")
     .option("--home <dir>", "the home, if it is not $HOME")
-    .addHelpText("after", "\nExample:\n  hmpersist config check persist.json")
+    .addHelpText("after", "\nEntries are judged for who runs this: root may do more.\n\nExample:\n  hmpersist config check persist.json")
     .action(async (file, options) => (await import("./commands/config.ts")).check(file, options));
   config
     .command("schema")

@@ -31,19 +31,23 @@ export function explainAction(action: Action): string {
 
 export const explainRefusal = ({ option, reason, hint }: Refusal): string => `${option}: ${reason}; ${hint}`;
 
-/** Refusals first; those of one cause share a line, so that a missing storage does not fill the screen. */
-export function explainPlan(plan: Plan): string[] {
+/** Those of one cause share a line, so that a missing storage does not fill the screen. */
+export function explainRefusals(refusals: readonly Refusal[]): string[] {
   const causes = new Map<string, Refusal[]>();
-  for (const refusal of plan.refusals) {
+  for (const refusal of refusals) {
     const cause = `${refusal.reason}; ${refusal.hint}`;
     causes.set(cause, [...(causes.get(cause) ?? []), refusal]);
   }
-  const refused = [...causes].map(([cause, [first, ...more]]) => {
+  return [...causes].map(([cause, [first, ...more]]) => {
     const others = more.length === 0 ? "" : ` (and ${more.length} more)`;
     return `refused: ${first?.option}${others}: ${cause}`;
   });
+}
+
+/** Refusals first. */
+export function explainPlan(plan: Plan): string[] {
   const postponed = plan.postponed.map((target) => `then see to ${target}, once what stands there now is gone`);
-  return [...refused, ...plan.actions.map(explainAction), ...postponed];
+  return [...explainRefusals(plan.refusals), ...plan.actions.map(explainAction), ...postponed];
 }
 
 const over = (onNonEmpty: string): string => (onNonEmpty === "shadow" ? ", over whatever is there" : "");

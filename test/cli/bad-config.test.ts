@@ -103,6 +103,35 @@ test("the command line's entries are refused like a file's", () =>
     expect(readdirSync(sandbox.home)).toEqual([]);
   }));
 
+test("config check refuses what can never be mounted for this user as plan does, with exit code 3; root may", async () => {
+  const config = (sandbox: Sandbox): object => ({
+    home: sandbox.home,
+    persistence: {
+      [sandbox.storage]: { directories: ["outer", { directory: "bound", method: "bind" }, { directory: "too", method: "bind" }] },
+      [join(sandbox.base, "state")]: { directories: ["outer/inner", "good"] },
+    },
+  });
+  await withSandbox("refused", { as: "user" }, async (sandbox) => {
+    const checked = await check(sandbox, config(sandbox));
+    expect(checked).toMatchObject({ code: 3, stderr: "" });
+    expect(checked.stdout).toMatch(
+      /^refused: persistence\.".*storage"\.directories\[1\] \(and 1 more\): a bind mount needs root; use method "fuse"\nrefused: .*fusermount3 cannot mount inside of .*outer.*\n.* is valid in part: 2 directories and 0 files/,
+    );
+    const refusedLines = (text: string): string[] => text.split("\n").filter((line) => line.startsWith("refused: "));
+    const planned = await sandbox.run(["plan", "--config", sandbox.configFile]);
+    expect(refusedLines(planned.stdout)).toEqual(refusedLines(checked.stdout));
+    const json = await sandbox.run(["config", "check", "--json", sandbox.configFile]);
+    expect(json.code).toBe(3);
+    const { refusals } = JSON.parse(json.stdout) as { refusals: { target: string }[] };
+    expect(refusals.map(({ target }) => target)).toEqual(["bound", "outer/inner", "too"].map((name) => join(sandbox.home, name)));
+  });
+  await withSandbox("granted", {}, async (sandbox) => {
+    const checked = await check(sandbox, config(sandbox));
+    expect(checked).toMatchObject({ code: 0, stdout: expect.stringMatching(/is valid: 5 directories/) });
+    expect(JSON.parse((await sandbox.run(["config", "check", "--json", sandbox.configFile])).stdout)).toMatchObject({ refusals: [] });
+  });
+});
+
 test("config check tells what is redundant; config schema prints a JSON Schema that refuses the same shapes", () =>
   withSandbox("schema", {}, async (sandbox) => {
     const checked = await check(sandbox, storage({ directories: ["a", "a/b"] }));

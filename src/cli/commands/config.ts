@@ -2,7 +2,9 @@
 import { resolve } from "node:path";
 import { loadConfig } from "../../config/load.ts";
 import { locations } from "../../config/locations.ts";
+import { EXIT } from "../../errors.ts";
 import { makeDesired } from "../../plan/desired.ts";
+import { explainRefusals } from "../../plan/explain.ts";
 import { printable } from "../../sys/text.ts";
 import { printJson } from "../json-output.ts";
 
@@ -17,12 +19,19 @@ export async function check(file: string | undefined, options: CheckOptions): Pr
   const desired = makeDesired(config, { root: process.geteuid?.() === 0 });
   const directories = desired.mounts.length + desired.links.filter((link) => link.what === "directory").length;
   const files = desired.links.length + desired.mounts.length - directories;
+  const { refusals } = desired;
+  process.exitCode = refusals.length > 0 ? EXIT.refused : EXIT.done;
   if (options.json === true) {
-    printJson({ file: path, home: config.home, directories, files, notes: config.notes });
+    printJson({ file: path, home: config.home, directories, files, refusals, notes: config.notes });
     return;
   }
-  process.stdout.write(`${printable(path)} is valid: ${directories} directories and ${files} files for ${config.home}\n`);
-  for (const note of config.notes) process.stdout.write(`note: ${note}\n`);
+  const verdict = refusals.length > 0 ? "is valid in part" : "is valid";
+  const lines = [
+    ...explainRefusals(refusals),
+    `${path} ${verdict}: ${directories} directories and ${files} files for ${config.home}`,
+    ...config.notes.map((note) => `note: ${note}`),
+  ];
+  for (const line of lines) process.stdout.write(`${printable(line)}\n`);
 }
 
 export interface SchemaOptions {
