@@ -137,6 +137,7 @@ test("config check tells what is redundant; config schema prints a JSON Schema t
     const checked = await check(sandbox, storage({ directories: ["a", "a/b"] }));
     expect(checked).toMatchObject({ code: 0, stderr: "" });
     expect(checked.stdout).toMatch(/is valid: 1 directories and 0 files[^]*note: .*directories\[1\]: .*passed over/);
+    expect((await sandbox.run(["config", "check", "--home", "/h", sandbox.configFile])).stdout).toMatch(/ for \/h\n/);
     const printed = await sandbox.run(["config", "schema"]);
     expect(printed.code).toBe(0);
     const schema = JSON.parse(printed.stdout) as { $schema: string; properties: object; additionalProperties: boolean };
