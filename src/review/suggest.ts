@@ -1,7 +1,7 @@
 // From groups to the lines of a configuration that would keep them: as Nix options, or as entries for the JSON file.
 import type { Config, Storage } from "../config/config.ts";
 import { formatAge, formatBytes } from "../format.ts";
-import { printable } from "../sys/text.ts";
+import { printable, printableJson } from "../sys/text.ts";
 import type { EphemeralGroup } from "./ephemeral.ts";
 
 export interface SuggestedEntry {
@@ -67,9 +67,15 @@ export function nixLines(suggestion: Suggestion, now: number): string[] {
 const nixEntry = ({ entry, method }: SuggestedEntry): string =>
   method === null ? nixString(entry) : `{ directory = ${nixString(entry)}; method = ${nixString(method)}; }`;
 
-const nixString = (text: string): string => `"${text.replace(/[\\"]|\$\{/g, (match) => `\\${match}`)}"`;
+// JSON has an escape for whatever a terminal would act on, Nix has none.
+const nixString = (text: string): string =>
+  printable(text) === text ? quoted(text) : `(builtins.fromJSON ${quoted(printableJson(JSON.stringify(text)))})`;
+
+const quoted = (text: string): string => `"${text.replace(/[\\"]|\$\{/g, (match) => `\\${match}`)}"`;
 
 const comment = (group: EphemeralGroup, now: number): string =>
-  [group.program === null ? "" : `${group.program}, `, formatBytes(group.bytes), `, newest ${formatAge(now - group.newest * 1000)}`].join(
-    "",
-  );
+  [
+    group.program === null ? "" : `${printable(group.program)}, `,
+    formatBytes(group.bytes),
+    `, newest ${formatAge(now - group.newest * 1000)}`,
+  ].join("");

@@ -15,6 +15,7 @@ import {
 import { dirname } from "node:path";
 import { parseConfig } from "../config/load.ts";
 import { isErrno } from "../sys/errno.ts";
+import { printableJson } from "../sys/text.ts";
 import type { Suggestion } from "./suggest.ts";
 
 interface Outline {
@@ -50,7 +51,7 @@ export function extendConfig(file: string, key: string, suggestion: Suggestion, 
   }
   for (const { entry } of suggestion.files) (storage.files ??= []).push(entry);
   if (ignored.length > 0) (outline.ephemeral ??= {}).ignore = [...(outline.ephemeral?.ignore ?? []), ...ignored];
-  const changed = `${JSON.stringify(outline, null, 2)}\n`;
+  const changed = `${printableJson(JSON.stringify(outline, null, 2))}\n`;
   parseConfig(changed, file);
   replace(file, changed);
 }

@@ -1,13 +1,16 @@
 // Names that were made to be taken for something else: an option, an escape, a line of its own.
 import { execFileSync } from "node:child_process";
-import { chownSync, mkdirSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { chownSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { stripVTControlCharacters } from "node:util";
 import { describe, expect, test, vi } from "vitest";
 import { renderStatus } from "../../src/cli/status-table.ts";
 import { makeStyle } from "../../src/cli/output.ts";
 import { createLog } from "../../src/log.ts";
 import { unitText } from "../../src/service/unit.ts";
+import { deadline } from "../helpers/deadline.ts";
 import { withSandbox, type Sandbox } from "../helpers/sandbox.ts";
 
 /** What a terminal or a reader of lines would act on; a line break is none. */
@@ -42,6 +45,27 @@ const NAMES = [
 function expectHarmless(what: string, text: string): void {
   expect(text, what).not.toMatch(UNFIT);
   expect(text, what).not.toMatch(new RegExp(`^${FORGED}`, "m"));
+}
+
+const PROGRAM = fileURLToPath(new URL("../../bin/hmpersist.js", import.meta.url));
+
+/** What the chooser leaves on the terminal, byte for byte, when these keys are typed. */
+async function chosen(sandbox: Sandbox, keys: string): Promise<string> {
+  const command = `stty rows 24 columns 100; exec '${process.execPath}' '${PROGRAM}' ephemeral -i --config '${sandbox.configFile}'`;
+  const script = sandbox.spawn("script", ["-qfc", command, "/dev/null"], {}, "pipe");
+  let text = "";
+  let typed = false;
+  script.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
+    text += chunk;
+    if (typed || !text.includes("f finish")) return;
+    typed = true;
+    script.stdin?.write(keys);
+  });
+  await deadline("the end of the chooser", 30_000, once(script, "close"), () => JSON.stringify(text));
+  return text
+    .slice(text.lastIndexOf("\u001b[?1049l"))
+    .replaceAll(/\u001b\[\?(1049l|25h)/g, "")
+    .replaceAll("\r\n", "\n");
 }
 
 const own = (sandbox: Sandbox): void => void execFileSync("chown", ["-R", `${sandbox.uid}:${sandbox.uid}`, sandbox.storage, sandbox.home]);
@@ -95,6 +119,7 @@ describe("5. Names are data.", () => {
         ["plan"],
         ["apply"],
         ["ephemeral"],
+        ["ephemeral", "--nix"],
         ["orphans"],
         ["adopt", "--dry-run", "full"],
         ["adopt", "--merge", "keep-home", "full"],
@@ -114,6 +139,25 @@ describe("5. Names are data.", () => {
       const lines = log.split("\n").filter((line) => line !== "");
       expect(lines.length).toBeGreaterThan(0);
       for (const line of lines) expect(() => JSON.parse(line) as unknown, line).not.toThrow();
+    }));
+
+  test("what ephemeral suggests, and the configuration it writes, can be shown and names what is there", () =>
+    withSandbox("suggested", {}, async (sandbox) => {
+      const names = ["c1\u009b31mred", "bidi\u202eexe"];
+      for (const name of names) writeFileSync(join(sandbox.home, name), "");
+      sandbox.writeConfig({ home: sandbox.home, persistence: { [sandbox.storage]: {} } });
+      const nix = await chosen(sandbox, "ppfn");
+      expectHarmless("n", nix);
+      expect(nix).toContain(String.raw`(builtins.fromJSON "\"c1\\u009b31mred\"")`);
+      const json = await chosen(sandbox, "ppfj");
+      expectHarmless("j", json);
+      expect(new Set((JSON.parse(json) as { files: string[] }).files)).toEqual(new Set(names));
+      expectHarmless("w", await chosen(sandbox, "ppfw"));
+      expectHarmless("configuration", readFileSync(sandbox.configFile, "utf8"));
+      expect(await sandbox.run(["config", "check", sandbox.configFile])).toMatchObject({
+        code: 0,
+        stdout: expect.stringContaining("2 files"),
+      });
     }));
 
   test("log fields: one line each, as JSON and for people", () => {

@@ -87,7 +87,7 @@ async function one(spec: Spec, home: string, options: AdoptCommandOptions): Prom
     });
     if (adopted.aside === undefined) return { target, source, plan: adopted, exitCode: EXIT.done };
     const problem = `changed while it was adopted: ${adopted.late.join(", ")}; the original is at ${adopted.aside}`;
-    return { target, source, plan: adopted, problem: printable(problem), hint: "compare both and remove it", exitCode: EXIT.partial };
+    return { target, source, plan: adopted, problem, hint: "compare both and remove it", exitCode: EXIT.partial };
   } catch (error) {
     if (!(error instanceof HmpersistError)) throw error;
     const hint = error.hint === undefined ? {} : { hint: error.hint };
@@ -125,7 +125,7 @@ const WORDS: Record<AdoptPlan["decision"], string> = {
 
 function say({ target, source, plan, problem, hint }: Result, dryRun: boolean): void {
   const arrow = `${printable(target)} -> ${printable(source)}`;
-  if (problem !== undefined) process.stderr.write(`${arrow}: ${problem}${hint === undefined ? "" : `\n  ${hint}`}\n`);
+  if (problem !== undefined) process.stderr.write(`${arrow}: ${printable(problem)}${hint === undefined ? "" : `\n  ${printable(hint)}`}\n`);
   if (plan === undefined || problem !== undefined) return;
   const size = `${plan.files} files, ${plan.directories} directories, ${plan.others} others, ${plan.bytes} bytes`;
   process.stdout.write(`${arrow}: ${dryRun ? `would be: ${WORDS[plan.decision]}` : WORDS[plan.decision]} (${size})\n`);

@@ -11,7 +11,7 @@ import { formatCount } from "../../format.ts";
 import { reviewHome, type EphemeralOptions, type EphemeralReport } from "../../review/ephemeral.ts";
 import { chooseStorage, nixLines, suggest, type Suggestion } from "../../review/suggest.ts";
 import { extendConfig, ignorePattern, whyNotWritable } from "../../review/write-config.ts";
-import { printable } from "../../sys/text.ts";
+import { printable, printableJson } from "../../sys/text.ts";
 import { screenSize } from "../output.ts";
 import { progressLine } from "../progress.ts";
 import type { ReviewConfig } from "../review-config.ts";
@@ -96,7 +96,7 @@ async function act(chooser: Chooser, outcome: Outcome, state: State): Promise<nu
       for (const line of nixLines(suggestion, Date.now())) process.stdout.write(`${line}\n`);
       return EXIT.done;
     case "json":
-      process.stdout.write(`${JSON.stringify(jsonEntries(suggestion, ignored), null, 2)}\n`);
+      process.stdout.write(`${printableJson(JSON.stringify(jsonEntries(suggestion, ignored), null, 2))}\n`);
       return EXIT.done;
     case "write":
     case "adopt": {
