@@ -73,6 +73,8 @@ const HINTS: Record<string, string> = {
   EDQUOT: "make room in storage (quota)",
   EROFS: "the filesystem is read-only; remount it writable",
   EACCES: "every file and directory must be readable, and the storage writable",
+  ENOENT: "what is named there must exist: mount or create it, and try again",
+  ENOTDIR: "what is named there must be a directory: mount or create it, and try again",
   EPERM: "check for an immutable attribute (lsattr) and the owners",
 };
 

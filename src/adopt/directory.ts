@@ -38,7 +38,7 @@ export class DirectoryAdoption {
   #clockWentBack: () => boolean = () => false;
 
   /**
-   * Opens both ends. Throws ParentError or SysError where they cannot be reached.
+   * Opens both ends. Throws HMP_REFUSED, ParentError or SysError where they cannot be reached.
    * @param look only `plan` will be called: nothing is made
    */
   constructor(request: AdoptRequest, look = false) {
@@ -48,7 +48,7 @@ export class DirectoryAdoption {
       this.#target = openPlace(request.home, request.target);
     } catch (error) {
       close(this.#source.dir);
-      throw error;
+      throw isErrno(error, "ENOENT") ? absent(request.target) : error;
     }
     this.#stage = adoptStageName(this.#source.name);
     this.#aside = adoptAsideName(this.#target.name);
@@ -64,7 +64,7 @@ export class DirectoryAdoption {
     const { target } = this.#request;
     if (this.#isCutShort()) return { decision: "finish", ...this.#measure(this.#aside), differing: [], writers: [] };
     const found = statPlace(this.#target);
-    if (found === undefined) throw refused(`${target} does not exist`, "nothing to adopt: it will be mounted or linked as it is");
+    if (found === undefined) throw absent(target);
     if (isSymlink(found)) throw refused(`${target} is a link`, "only what lies in the home itself can be adopted");
     if (!isDirectory(found)) throw refused(`${target} is not a directory`, "list it under 'files'");
     if (found.dev !== statFd(this.#target.dir).dev)
@@ -297,6 +297,8 @@ function lookFor({ storage, source }: AdoptRequest): Place {
 }
 
 const refused = (message: string, hint: string): HmpersistError => new HmpersistError("HMP_REFUSED", printable(message), hint);
+const absent = (target: string): HmpersistError =>
+  refused(`${target} does not exist`, "nothing to adopt: it will be mounted or linked as it is");
 
 function list(items: readonly string[]): string {
   const shown = items.slice(0, SHOWN).join(", ");

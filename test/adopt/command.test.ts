@@ -1,6 +1,6 @@
 // Adoption and healing through the built program, with its daemon, as root and as an ordinary user.
 import { execFileSync } from "node:child_process";
-import { readFileSync, readlinkSync } from "node:fs";
+import { readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { withSandbox, type Sandbox } from "../helpers/sandbox.ts";
@@ -37,6 +37,28 @@ describe.each(["root", "user"] as const)("as %s", (as) => {
       expect(readlinkSync(join(sandbox.home, "conf"))).toBe(join(sandbox.storage, "conf"));
       const again = await sandbox.run(["adopt", "--config", sandbox.configFile, paths[0] ?? ""]);
       expect(again).toMatchObject({ code: 3, stderr: expect.stringContaining("something is mounted") });
+    }));
+
+  test("a storage that is not there, or no directory, and data that is not there are refused, and nothing is touched", () =>
+    withSandbox("adopt", { as }, async (sandbox) => {
+      const storage = join(sandbox.base, "no\u009b31mdisk");
+      sandbox.writeConfig({ home: sandbox.home, persistence: { [storage]: { directories: ["app", "a/b/c"], files: ["conf"] } } });
+      await sh(sandbox, `${FILL}; echo c > conf`);
+      expect((await sandbox.run(["mount", "--config", sandbox.configFile])).code).toBe(3);
+      const refused = async (path: string, words: string): Promise<void> => {
+        for (const args of [[], ["--dry-run"]]) {
+          const ran = await sandbox.run(["adopt", ...args, join(sandbox.home, path)]);
+          expect(ran).toMatchObject({ code: 3, stdout: "", stderr: expect.stringContaining(words) });
+          expect(ran.stderr).not.toMatch(/\n\s+at .*:\d+:\d+|\u009b/);
+        }
+      };
+      for (const path of ["app", "conf"]) await refused(path, "\\x9b31mdisk does not exist\n  mount or create it");
+      writeFileSync(storage, "");
+      await refused("app", "\\x9b31mdisk is not a directory");
+      rmSync(storage);
+      sandbox.ownDirectory(storage);
+      await refused("a/b/c", "a/b/c does not exist\n  nothing to adopt");
+      expect(await sh(sandbox, "ls -A . app")).toBe(".:\napp\nconf\n\napp:\none\nsame\nsub\n");
     }));
 
   test('onNonEmpty "adopt" does it while mounting', () =>

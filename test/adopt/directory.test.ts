@@ -49,6 +49,12 @@ function adopt(spec: Spec, options: object = {}, failpoint?: string): { signal: 
 
 const leftovers = (): string => execFileSync("find", [grounds.home, grounds.storage, "-name", ".hmpersist-*"], { encoding: "utf8" });
 
+test("a storage that goes away before it is opened is a refusal", () => {
+  makeTree(mount.target);
+  const { outcome } = adopt({ ...mount, storage: join(grounds.storage, "gone"), source: join(grounds.storage, "gone/data") });
+  expect(outcome).toMatchObject({ code: "HMP_REFUSED", message: expect.stringMatching(/gone.*ENOENT/) });
+});
+
 test("a directory with everything a home may hold moves into storage unchanged, and an empty mountpoint stays", () => {
   makeTree(mount.target);
   const before = listTree(mount.target);

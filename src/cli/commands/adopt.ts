@@ -7,7 +7,6 @@ import { locations } from "../../config/locations.ts";
 import { realEntry } from "../../config/real-path.ts";
 import { ask } from "../../daemon/control/client.ts";
 import type { Outcome } from "../../daemon/daemon.ts";
-import { Observer } from "../../daemon/observe.ts";
 import type { StatusReport } from "../../daemon/status.ts";
 import { monotonicMs } from "../../sys/clock.ts";
 import { EXIT, HmpersistError, type ExitCode } from "../../errors.ts";
@@ -18,6 +17,7 @@ import { printable } from "../../sys/text.ts";
 import { withDaemonConfig } from "../daemon-config.ts";
 import { printJson } from "../json-output.ts";
 import { loadSettings } from "../settings.ts";
+import { storageObstacle } from "../storage-obstacle.ts";
 
 export interface AdoptCommandOptions {
   readonly config?: string;
@@ -76,8 +76,8 @@ async function letDaemonKnow(): Promise<void> {
 async function one(spec: Spec, home: string, options: AdoptCommandOptions): Promise<Result> {
   const { target, source } = spec;
   try {
-    const bare = new Observer().unmounted(spec.storage);
-    if (bare !== undefined) throw new HmpersistError("HMP_REFUSED", bare.reason, bare.hint);
+    const obstacle = await storageObstacle(spec.storage);
+    if (obstacle !== undefined) throw new HmpersistError("HMP_REFUSED", obstacle.reason, obstacle.hint);
     if (options.dryRun === true) return { target, source, plan: planAdoption(spec, home), exitCode: EXIT.done };
     const adopted = await adoptEntry(spec, home, {
       merge: options.merge,
