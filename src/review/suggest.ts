@@ -1,4 +1,5 @@
 // From groups to the lines of a configuration that would keep them: as Nix options, or as entries for the JSON file.
+import { resolve } from "node:path";
 import type { Config, Storage } from "../config/config.ts";
 import { formatAge, formatBytes } from "../format.ts";
 import { printable, printableJson } from "../sys/text.ts";
@@ -18,11 +19,11 @@ export interface Suggestion {
   readonly left: readonly { readonly group: EphemeralGroup; readonly why: string }[];
 }
 
-/** The storage new entries are meant for: the one asked for, else the first that takes paths as they are, else the first. */
+/** The storage new entries are meant for: the one asked for by key or path, else the first that takes paths as they are, else the first. */
 export const chooseStorage = (config: Config, key?: string): Storage | undefined =>
   key === undefined
     ? (config.storages.find((storage) => !storage.removePrefixDirectory) ?? config.storages[0])
-    : config.storages.find((storage) => storage.key === key || storage.persistentStoragePath === key);
+    : config.storages.find((storage) => storage.key === key || storage.persistentStoragePath === resolve(key));
 
 export function suggest(groups: readonly EphemeralGroup[], storage: Storage | undefined): Suggestion {
   const directories: SuggestedEntry[] = [];

@@ -151,15 +151,51 @@ test("the table on a terminal of 40 columns", async () => {
 
 test("a configuration that would become invalid is not written", async () => {
   await withSandbox("invalid", {}, async (sandbox) => {
-    plant(sandbox, sandbox.home, { ".app/inner/x": 1, ".app/y": 5 });
-    const text = JSON.stringify({ home: sandbox.home, persistence: { [sandbox.storage]: { files: [".app/inner/x"] } } });
+    plant(sandbox, sandbox.home, { ".app/storage/x": 1 });
+    const text = JSON.stringify({ home: sandbox.home, persistence: {} });
     writeFileSync(sandbox.configFile, text);
-    const other = join(sandbox.base, "other");
-    await inTerminal(sandbox, ["ephemeral", "-i", "--config", sandbox.configFile, "--storage", `${other}/../x`], WIDE, async (terminal) => {
+    const args = ["ephemeral", "-i", "--config", sandbox.configFile, "--storage", join(sandbox.home, ".app/storage")];
+    await inTerminal(sandbox, args, WIDE, async (terminal) => {
       await terminal.see(/would be gone/);
       await terminal.press("p", "f", "w");
-      await terminal.see(/exit 2/);
+      await terminal.see(/would hide the storage[^]*exit 2/);
     });
     expect(readFileSync(sandbox.configFile, "utf8")).toBe(text);
+  });
+});
+
+test("nothing is written for a storage that is not there", async () => {
+  await withSandbox("absent", {}, async (sandbox) => {
+    plant(sandbox, sandbox.home, HOME);
+    const storage = join(sandbox.base, "nothere");
+    for (const persistence of [undefined, { [storage]: {} }]) {
+      const text = JSON.stringify({ home: sandbox.home, persistence });
+      writeFileSync(sandbox.configFile, text);
+      const args = ["ephemeral", "-i", "--config", sandbox.configFile, ...(persistence === undefined ? ["--storage", storage] : [])];
+      await inTerminal(sandbox, args, WIDE, async (terminal) => {
+        await terminal.see(/would be gone/);
+        await terminal.press("p", "f");
+        await terminal.see(/nothere does not exist; mount or create it/);
+        await terminal.press("w", "a", "q");
+        await terminal.see(/exit 0/);
+      });
+      expect(readFileSync(sandbox.configFile, "utf8")).toBe(text);
+    }
+  });
+});
+
+test("--storage is a path, however it is written: a configured storage is used, and none is added", async () => {
+  await withSandbox("spelled", {}, async (sandbox) => {
+    plant(sandbox, sandbox.home, { ".mozilla/x": 1 });
+    sandbox.writeConfig({ home: sandbox.home, persistence: { main: { persistentStoragePath: sandbox.storage } } });
+    const args = ["ephemeral", "-i", "--config", sandbox.configFile, "--storage", `${sandbox.storage}/./`];
+    await inTerminal(sandbox, args, WIDE, async (terminal) => {
+      await terminal.see(/would be gone/);
+      await terminal.press("p", "f", "w");
+      await terminal.see(/written: [^]*exit 0/);
+    });
+    const { persistence } = JSON.parse(readFileSync(sandbox.configFile, "utf8")) as { persistence: object };
+    expect(persistence).toEqual({ main: { persistentStoragePath: sandbox.storage, directories: [".mozilla"] } });
+    expect((await sandbox.run(["ephemeral", "--nix", "--config", sandbox.configFile, "--storage", `${sandbox.storage}/`])).code).toBe(0);
   });
 });

@@ -1,7 +1,7 @@
 // Runs the chooser on the alternate screen, then does what was chosen: the terminal is as before by then, so that what is printed
 // stays.
 import { spawn } from "node:child_process";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { render } from "ink";
 import { locations } from "../../config/locations.ts";
 import { ask } from "../../daemon/control/client.ts";
@@ -15,6 +15,7 @@ import { printable, printableJson } from "../../sys/text.ts";
 import { screenSize } from "../output.ts";
 import { progressLine } from "../progress.ts";
 import type { ReviewConfig } from "../review-config.ts";
+import { storageObstacle } from "../storage-obstacle.ts";
 import { Controller, type Outcome } from "./controller.ts";
 import { keysIn } from "./keys.ts";
 import { marked, type State } from "./model.ts";
@@ -58,7 +59,7 @@ async function show(chooser: Chooser, report: EphemeralReport): Promise<{ outcom
   const { stdin, stdout } = process;
   const stop = new AbortController();
   const { minSize: _, save: __, ...inner } = chooser.review;
-  const unwritable = keyFor(chooser) === undefined ? "no storage is configured: name one with --storage" : whyNotWritable(chooser.file);
+  const unwritable = await whyUnwritable(chooser);
   let finish: (outcome: Outcome) => void = () => {};
   const finished = new Promise<Outcome>((resolve) => (finish = resolve));
   const controller = new Controller({
@@ -83,8 +84,24 @@ async function show(chooser: Chooser, report: EphemeralReport): Promise<{ outcom
   }
 }
 
-/** The key of the storage to write to; a path that is configured nowhere becomes a storage of its own. */
-const keyFor = ({ found, storage }: Chooser): string | undefined => chooseStorage(found.config, storage)?.key ?? storage;
+interface Destination {
+  readonly key: string;
+  readonly path: string;
+}
+
+/** The storage to write to; a path that is configured nowhere becomes a storage of its own. */
+function destinationOf({ found, storage }: Chooser): Destination | undefined {
+  const configured = chooseStorage(found.config, storage);
+  if (configured !== undefined) return { key: configured.key, path: configured.persistentStoragePath };
+  return storage === undefined ? undefined : { key: resolve(storage), path: resolve(storage) };
+}
+
+async function whyUnwritable(chooser: Chooser): Promise<string | undefined> {
+  const destination = destinationOf(chooser);
+  if (destination === undefined) return "no storage is configured: name one with --storage";
+  const obstacle = await storageObstacle(destination.path);
+  return obstacle === undefined ? whyNotWritable(chooser.file) : `${obstacle.reason}; ${obstacle.hint}`;
+}
 
 async function act(chooser: Chooser, outcome: Outcome, state: State): Promise<number> {
   const suggestion = suggest(marked(state, "persist"), chooseStorage(chooser.found.config, chooser.storage));
@@ -100,9 +117,9 @@ async function act(chooser: Chooser, outcome: Outcome, state: State): Promise<nu
       return EXIT.done;
     case "write":
     case "adopt": {
-      const key = keyFor(chooser);
-      if (key === undefined) throw new HmpersistError("HMP_USAGE", "no storage to write entries for", "name one with --storage");
-      extendConfig(chooser.file, key, suggestion, ignored);
+      const destination = destinationOf(chooser);
+      if (destination === undefined) throw new HmpersistError("HMP_USAGE", "no storage to write entries for", "name one with --storage");
+      extendConfig(chooser.file, destination.key, suggestion, ignored);
       for (const { group, why } of suggestion.left.filter((each) => !each.group.configured))
         process.stdout.write(`left out: ~/${printable(group.path)} (${why})\n`);
       process.stdout.write(`written: ${printable(chooser.file)}\n`);
