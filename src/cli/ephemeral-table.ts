@@ -42,12 +42,14 @@ export function renderEphemeral(report: EphemeralReport, style: Style, now = Dat
   if (notes.length > 0) lines.push("", ...notes.flatMap((note) => wrap(style.paint("dim", note), "  ", style)));
   const { count, paths } = report.unreadable;
   if (count > 0) {
-    lines.push("", `${symbol("warning", style)} ${count === 1 ? "one place" : `${count} places`} could not be read`);
+    lines.push("", `${symbol("warning", style)} ${unread(count)}`);
     for (const { path, errno } of paths.slice(0, 10)) lines.push(...wrap(`  ~/${printable(path)}: ${errno}`, "    ", style));
     if (count > 10) lines.push(`  and ${count - 10} more`);
   }
   return `${lines.join("\n")}\n`;
 }
+
+export const unread = (count: number): string => `${count === 1 ? "one place" : `${count} places`} could not be read`;
 
 function headline({ groups, totals, smaller, baseline }: EphemeralReport, style: Style, now: number): string {
   const what =

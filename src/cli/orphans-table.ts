@@ -2,6 +2,7 @@
 import { formatAge, formatBytes, formatCount } from "../format.ts";
 import type { Orphan, OrphansReport, StorageOrphans } from "../review/orphans.ts";
 import { printable } from "../sys/text.ts";
+import { unread } from "./ephemeral-table.ts";
 import { symbol, table, wrap, type Column, type Style } from "./output.ts";
 
 const COLUMNS: readonly Column[] = [
@@ -37,7 +38,7 @@ function renderStorage(report: StorageOrphans, style: Style, now: number): strin
     lines.push(...table(rows, COLUMNS, style.width));
   }
   if (unreadable.count > 0) {
-    lines.push(`${symbol("warning", style)} ${unreadable.count === 1 ? "one place" : `${unreadable.count} places`} could not be read`);
+    lines.push(`${symbol("warning", style)} ${unread(unreadable.count)}`);
     for (const { path, errno } of unreadable.paths.slice(0, 10)) lines.push(...wrap(`  ${printable(path)}: ${errno}`, "    ", style));
   }
   return lines;

@@ -4,6 +4,7 @@ import type { Config, Storage } from "../config/config.ts";
 import { formatAge, formatBytes } from "../format.ts";
 import { printable, printableJson } from "../sys/text.ts";
 import type { EphemeralGroup } from "./ephemeral.ts";
+import type { Survey } from "./survey.ts";
 
 export interface SuggestedEntry {
   /** Relative to the storage. */
@@ -64,6 +65,12 @@ export function nixLines(suggestion: Suggestion, now: number): string[] {
     ...suggestion.left.map(({ group, why }) => `# left out: ${printable(group.path)} (${why})`),
   ];
 }
+
+/** What was not looked at, and so is suggested by no line. */
+export const unreadableLines = ({ count, paths }: Survey["unreadable"]): string[] => [
+  ...paths.map(({ path, errno }) => `# could not be read: ${printable(path)} (${errno})`),
+  ...(count > paths.length ? [`# could not be read: ${count - paths.length} more`] : []),
+];
 
 const nixEntry = ({ entry, method }: SuggestedEntry): string =>
   method === null ? nixString(entry) : `{ directory = ${nixString(entry)}; method = ${nixString(method)}; }`;

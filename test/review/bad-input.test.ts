@@ -20,6 +20,8 @@ test("unreadable directories are counted and named, and the rest is told", async
         { path: "top", errno: "EACCES" },
       ]),
     );
+    const nix = (await sandbox.run(["ephemeral", "--nix"])).stdout.split("\n").filter((line) => line.startsWith("# "));
+    expect(nix.sort()).toEqual(["# could not be read: a/secret (EACCES)", "# could not be read: top (EACCES)"]);
     expect((await sandbox.run(["ephemeral"])).stdout).toMatch(/2 places could not be read\n(.*\n)*.*~\/a\/secret: EACCES/);
   });
 });

@@ -1,4 +1,5 @@
 // The chooser, driven through a real terminal.
+import { execFileSync } from "node:child_process";
 import { readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import stringWidth from "string-width";
@@ -112,6 +113,23 @@ test("a hundred entries in a small window scroll with the cursor", async () => {
       expect(await terminal.see(/file-199/)).not.toMatch(/file-100/);
       await terminal.press("C-c");
       await terminal.see(/exit 0/);
+    });
+  });
+});
+
+test("what could not be read is told in a line of its own", async () => {
+  await withSandbox("unread", {}, async (sandbox) => {
+    execFileSync("python3", ["-c", "import os\nfor _ in range(2100):\n os.mkdir('d'); os.chdir('d')"], { cwd: sandbox.home });
+    const args = ["ephemeral", "-i"];
+    await inTerminal(sandbox, args, WIDE, async (terminal) => {
+      await terminal.see(/nothing would be gone at reboot, but one place could not be read\nexit 0/);
+    });
+    plant(sandbox, sandbox.home, Object.fromEntries(Array.from({ length: 30 }, (_, index) => [`file-${index + 10}`, 10])));
+    await inTerminal(sandbox, args, { columns: 40, rows: 14 }, async (terminal) => {
+      const screen = await terminal.see(/would be gone at reboot\none place could not be read: .*\nkeep 0/);
+      expect(screen).toMatch(/file-16\np keep/);
+      await terminal.press("G");
+      await terminal.see(/file-39\np keep/);
     });
   });
 });

@@ -4,7 +4,7 @@ import { locations } from "../../config/locations.ts";
 import { EXIT, HmpersistError } from "../../errors.ts";
 import { formatCount, parseBytes, parseSince } from "../../format.ts";
 import { reviewHome, type EphemeralOptions as ReviewOptions, type EphemeralReport } from "../../review/ephemeral.ts";
-import { chooseStorage, nixLines, suggest } from "../../review/suggest.ts";
+import { chooseStorage, nixLines, suggest, unreadableLines } from "../../review/suggest.ts";
 import { printable } from "../../sys/text.ts";
 import { renderEphemeral } from "../ephemeral-table.ts";
 import { printJson } from "../json-output.ts";
@@ -47,7 +47,8 @@ export async function ephemeral(options: EphemeralOptions): Promise<void> {
   const report = await withProgress(found, review);
   if (options.json === true) printJson(report);
   else if (options.nix === true) {
-    for (const line of nixLines(suggest(report.groups, storage), Date.now())) process.stdout.write(`${line}\n`);
+    const lines = [...nixLines(suggest(report.groups, storage), Date.now()), ...unreadableLines(report.unreadable)];
+    for (const line of lines) process.stdout.write(`${line}\n`);
   } else process.stdout.write(renderEphemeral(report, style(process.stdout)));
   process.exitCode = options.exitCode === true && report.groups.length > 0 ? EXIT.found : EXIT.done;
 }

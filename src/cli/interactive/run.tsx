@@ -12,6 +12,7 @@ import { reviewHome, type EphemeralOptions, type EphemeralReport } from "../../r
 import { chooseStorage, nixLines, suggest, type Suggestion } from "../../review/suggest.ts";
 import { extendConfig, ignorePattern, whyNotWritable } from "../../review/write-config.ts";
 import { printable, printableJson } from "../../sys/text.ts";
+import { unread } from "../ephemeral-table.ts";
 import { screenSize } from "../output.ts";
 import { progressLine } from "../progress.ts";
 import type { ReviewConfig } from "../review-config.ts";
@@ -41,7 +42,8 @@ export async function choose(chooser: Chooser): Promise<void> {
   }
   const report = await firstWalk(chooser);
   if (report.groups.length === 0) {
-    process.stdout.write("nothing would be gone at reboot\n");
+    const { count } = report.unreadable;
+    process.stdout.write(`nothing would be gone at reboot${count > 0 ? `, but ${unread(count)}` : ""}\n`);
     return;
   }
   const { outcome, state } = await show(chooser, report);
@@ -66,14 +68,14 @@ async function show(chooser: Chooser, report: EphemeralReport): Promise<{ outcom
     groups: report.groups,
     open: async (path) => (await reviewHome(chooser.found.config, { ...inner, at: path }, undefined, stop.signal)).groups,
     unwritable,
-    page: () => listHeight(screenSize(stdout).rows),
+    page: () => listHeight(screenSize(stdout).rows, report),
     done: finish,
   });
   const typed = (chunk: string): void => keysIn(chunk).forEach((key) => controller.press(key));
   const lost = (): void => finish("quit");
   stdin.setRawMode(true).setEncoding("utf8").on("data", typed).on("end", lost);
   stdout.write(ALTERNATE_SCREEN);
-  const screen = render(<Screen controller={controller} groups={report.groups} unwritable={unwritable} />, { exitOnCtrlC: false });
+  const screen = render(<Screen controller={controller} report={report} unwritable={unwritable} />, { exitOnCtrlC: false });
   try {
     return { outcome: await finished, state: controller.state };
   } finally {

@@ -2,8 +2,9 @@
 import { Box, Text, useStdout } from "ink";
 import { useEffect, useState, useSyncExternalStore, type ReactElement } from "react";
 import { formatBytes } from "../../format.ts";
-import type { EphemeralGroup } from "../../review/ephemeral.ts";
+import type { EphemeralReport } from "../../review/ephemeral.ts";
 import { printable } from "../../sys/text.ts";
+import { unread } from "../ephemeral-table.ts";
 import { fit, screenSize } from "../output.ts";
 import type { Controller } from "./controller.ts";
 import { current, selected, totalsOf, type Mark, type State } from "./model.ts";
@@ -11,26 +12,27 @@ import { Rows } from "./rows.tsx";
 
 // Where counts fit beside sizes.
 const WIDE = 64;
-// Three lines above the list, two below, and the one that a terminal would scroll for.
+// Three lines above the list, two below, and the one that a terminal would scroll for. What could not be read is told in one more.
 const AROUND = 6;
 
-export const listHeight = (rows: number): number => Math.max(1, rows - AROUND);
+export const listHeight = (rows: number, { unreadable }: EphemeralReport): number =>
+  Math.max(1, rows - AROUND - (unreadable.count > 0 ? 1 : 0));
 
 export interface ScreenProps {
   readonly controller: Controller;
-  readonly groups: readonly EphemeralGroup[];
+  readonly report: EphemeralReport;
   readonly unwritable: string | undefined;
 }
 
-export function Screen({ controller, groups, unwritable }: ScreenProps): ReactElement {
+export function Screen({ controller, report, unwritable }: ScreenProps): ReactElement {
   const state = useSyncExternalStore(controller.subscribe, () => controller.state);
   const { columns, rows } = useSize();
   return (
     <Box flexDirection="column" width={columns} height={rows - 1}>
-      <Header state={state} groups={groups} width={columns} />
+      <Header state={state} report={report} width={columns} />
       {state.screen === "list" ? (
         <>
-          <Rows state={state} height={listHeight(rows)} width={columns} />
+          <Rows state={state} height={listHeight(rows, report)} width={columns} />
           <Footer state={state} width={columns} />
         </>
       ) : (
@@ -51,8 +53,8 @@ function useSize(): { columns: number; rows: number } {
   return size;
 }
 
-function Header({ state, groups, width }: { state: State; groups: readonly EphemeralGroup[]; width: number }): ReactElement {
-  const total = groups.reduce((sum, group) => sum + group.bytes, 0);
+function Header({ state, report, width }: { state: State; report: EphemeralReport; width: number }): ReactElement {
+  const total = report.groups.reduce((sum, group) => sum + group.bytes, 0);
   const told = (mark: Mark, word: string): string => {
     const { groups, bytes } = totalsOf(state, mark);
     return width >= WIDE ? `${word} ${groups} (${formatBytes(bytes)})` : `${word} ${formatBytes(bytes)}`;
@@ -63,6 +65,11 @@ function Header({ state, groups, width }: { state: State; groups: readonly Ephem
       <Text bold wrap="truncate">
         {fit(`${formatBytes(total)} would be gone at reboot`, width)}
       </Text>
+      {report.unreadable.count > 0 ? (
+        <Text color="yellow" wrap="truncate">
+          {fit(`${unread(report.unreadable.count)}: leave --interactive out to see which`, width)}
+        </Text>
+      ) : null}
       <Text wrap="truncate">
         <Text color="green">{told("persist", "keep")}</Text> <Text dimColor>{told("ignore", "ignore")}</Text>{" "}
         <Text color="yellow">{told("later", "later")}</Text>
