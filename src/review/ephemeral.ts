@@ -2,9 +2,11 @@
 // mounted just now, or whose link a program has replaced, is lost like anything else, and is told with that reason.
 import { realpathSync } from "node:fs";
 import type { Config } from "../config/config.ts";
-import { isBelow, relativeTo, targetOf } from "../config/place.ts";
+import { isBelow, relativeTo } from "../config/place.ts";
 import { HmpersistError } from "../errors.ts";
 import { filesystemOf, VOLATILE } from "../mount/filesystem.ts";
+import { makeDesired } from "../plan/desired.ts";
+import type { Spec } from "../plan/types.ts";
 import { readMountinfo, type MountInfo } from "../sys/mountinfo.ts";
 import { CONTAINERS, parentsOf } from "./containers.ts";
 import { DEFAULT_IGNORE } from "./ignore.ts";
@@ -62,25 +64,13 @@ export async function reviewHome(
 ): Promise<EphemeralReport> {
   const home = realHome(config.home);
   const mounts = readMountinfo();
-  const result = await runSurvey(makeRequest(config, home, mounts, options), progress, signal);
-  const targets = new Map(
-    config.storages.flatMap((storage) => [
-      ...storage.directories.map(
-        ({ directory }) => [relativeTo(config.home, targetOf(config.home, storage, directory)), "directory"] as const,
-      ),
-      ...storage.files.map(({ file }) => [relativeTo(config.home, targetOf(config.home, storage, file)), "file"] as const),
-    ]),
-  );
+  const specs = specsOf(config);
+  const result = await runSurvey(makeRequest(config, home, specs, mounts, options), progress, signal);
   const all = result.groups.map((group): EphemeralGroup => {
     const told = group.type === "others" ? undefined : known(group.path);
-    const entry = group.type === "others" ? undefined : targets.get(group.path);
-    const note =
-      entry === undefined
-        ? (told?.note ?? null)
-        : entry === "directory"
-          ? "configured, but not mounted now"
-          : "configured, but a plain file stands where the link belongs";
-    return { ...group, program: told?.program || null, method: told?.method ?? null, note, configured: entry !== undefined };
+    const spec = group.type === "others" ? undefined : specs.get(group.path);
+    const note = spec === undefined ? (told?.note ?? null) : whyNotKept(spec, group);
+    return { ...group, program: told?.program || null, method: told?.method ?? null, note, configured: spec !== undefined };
   });
   const groups = all.filter((group) => group.bytes >= (options.minSize ?? 0)).sort(ORDER[options.sort ?? "size"]);
   const type = filesystemOf(home, mounts)?.type ?? "unknown";
@@ -102,6 +92,17 @@ export async function reviewHome(
   };
 }
 
+/** Every entry by its path in the home, also one that only root can mount. */
+function specsOf(config: Config): ReadonlyMap<string, Spec> {
+  const { mounts, links } = makeDesired(config, { root: true });
+  return new Map([...mounts, ...links].map((spec) => [relativeTo(config.home, spec.target), spec]));
+}
+
+function whyNotKept(spec: Spec, { type }: Group): string {
+  if (spec.kind === "mount") return "configured, but not mounted now";
+  return `configured, but ${type === "link" ? "another link" : `a plain ${type}`} stands where the link belongs`;
+}
+
 const byName = (a: Group, b: Group): number => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0);
 const ORDER: Record<"size" | "age" | "name", (a: Group, b: Group) => number> = {
   size: (a, b) => b.bytes - a.bytes || byName(a, b),
@@ -109,15 +110,17 @@ const ORDER: Record<"size" | "age" | "name", (a: Group, b: Group) => number> = {
   name: byName,
 };
 
-function makeRequest(config: Config, home: string, mounts: readonly MountInfo[], options: EphemeralOptions): SurveyRequest {
+function makeRequest(
+  config: Config,
+  home: string,
+  specs: ReadonlyMap<string, Spec>,
+  mounts: readonly MountInfo[],
+  options: EphemeralOptions,
+): SurveyRequest {
   const mounted = mounts.filter(({ mountpoint }) => isBelow(mountpoint, home)).map(({ mountpoint }) => relativeTo(home, mountpoint));
   const storages = config.storages.map(({ persistentStoragePath }) => persistentStoragePath);
   const kept = storages.filter((path) => isBelow(path, config.home)).map((path) => relativeTo(config.home, path));
-  const targets = config.storages.flatMap((storage) => [
-    ...storage.directories.map(({ directory }) => targetOf(config.home, storage, directory)),
-    ...storage.files.map(({ file }) => targetOf(config.home, storage, file)),
-  ]);
-  const chosen = [...mounted, ...kept, ...targets.map((target) => relativeTo(config.home, target))];
+  const chosen = [...mounted, ...kept, ...specs.keys()];
   return {
     root: home,
     at: options.at ?? "",
@@ -126,7 +129,9 @@ function makeRequest(config: Config, home: string, mounts: readonly MountInfo[],
     prefixed: false,
     empty: false,
     ignore: options.all === true ? [] : [...DEFAULT_IGNORE, ...config.ephemeral.ignore],
-    kept: [...storages, ...KEPT_BY_NIX],
+    keptPlaces: KEPT_BY_NIX,
+    // Any other link into storage is lost itself, though not what it leads to.
+    keptLinks: [...specs].flatMap(([path, { kind, source }]) => (kind === "link" ? [[path, source] as const] : [])),
     since: options.since,
     diff: options.diff,
     save: options.save,

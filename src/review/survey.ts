@@ -25,8 +25,10 @@ export interface SurveyRequest {
   /** Also tell directories without any file in them. */
   readonly empty: boolean;
   readonly ignore: readonly string[];
-  /** Links whose text is one of these, or below it, lead to what is kept already. */
-  readonly kept: readonly string[];
+  /** Links that come back by themselves: whose text is one of these places, or below it... */
+  readonly keptPlaces: readonly string[];
+  /** ... or which are these: path and text. */
+  readonly keptLinks: readonly (readonly [path: string, text: string])[];
   /** Only files changed since then, seconds since 1970. */
   readonly since: number | undefined;
   /** Only what is new or changed against this baseline. */
@@ -90,7 +92,8 @@ export function survey(request: SurveyRequest, progress: (progress: Progress) =>
   };
   const matcher = makeMatcher(request.ignore);
   const containers = new Set(request.containers.map(toBytes));
-  const kept = request.kept.map(toBytes);
+  const keptPlaces = request.keptPlaces.map(toBytes);
+  const keptLinks = new Map(request.keptLinks.map(([path, text]) => [toBytes(path), toBytes(text)]));
   const baseline = request.diff === undefined ? undefined : loadBaseline(request.diff, request.root);
   const writer = request.save === undefined ? undefined : new BaselineWriter();
   const hashing = baseline !== undefined || writer !== undefined;
@@ -121,10 +124,11 @@ export function survey(request: SurveyRequest, progress: (progress: Progress) =>
     return group;
   };
 
-  const leadsToKept = (entry: Entry): boolean => {
+  const isKeptLink = (entry: Entry, within: Place): boolean => {
     try {
       const text = readlinkat(entry.dirfd, entry.name).toString("latin1");
-      return kept.some((place) => text.startsWith(place) && (text.length === place.length || text[place.length] === "/"));
+      if (keptLinks.get(join(within, entryName(entry))) === text) return true;
+      return keptPlaces.some((place) => text.startsWith(place) && (text.length === place.length || text[place.length] === "/"));
     } catch (error) {
       if (isErrno(error, "ENOENT", "EINVAL")) return false;
       throw error;
@@ -138,7 +142,7 @@ export function survey(request: SurveyRequest, progress: (progress: Progress) =>
         nextProgress = monotonicMs() + PROGRESS_MS;
         progress({ files: result.walked.files, path: toText(within.path) });
       }
-      if (entry.isLink && leadsToKept(entry)) {
+      if (entry.isLink && isKeptLink(entry, within)) {
         result.skipped.keptLinks += 1;
         return;
       }

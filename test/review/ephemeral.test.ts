@@ -36,17 +36,22 @@ test("groups by the directory one would persist, with size, count and program", 
   });
 });
 
-test("our links, links into the nix store and mounts are passed over; a replaced link and an entry without its mount are not", async () => {
+test("our links, links into the nix store and mounts are passed over; links of one's own, a replaced one and an entry without its mount are not", async () => {
   await withSandbox("kept", {}, async (sandbox) => {
     const config = {
       home: sandbox.home,
       persistence: {
-        [sandbox.storage]: { directories: [".mozilla", ".config/Code", ".atom/packages"], files: [".bashrc", ".atom/config.cson"] },
+        [sandbox.storage]: {
+          directories: [".mozilla", ".config/Code", ".atom/packages", { directory: ".kept", method: "symlink" }],
+          files: [".bashrc", ".atom/config.cson", ".profile"],
+        },
       },
     };
     plant(sandbox, sandbox.home, {
       ".bashrc": `-> ${sandbox.storage}/.bashrc`,
-      ".old-link": `-> ${sandbox.storage}/elsewhere`,
+      ".kept": `-> ${sandbox.storage}/.kept`,
+      ".own-link": `-> ${sandbox.storage}/elsewhere`,
+      ".profile": `-> ${sandbox.storage}/.bashrc`,
       ".zshrc": "-> /nix/store/0000-home-manager-files/.zshrc",
       ".nix-profile": "-> /nix/var/nix/profiles/per-user/jane/profile",
       ".look-alike": `-> ${sandbox.storage}-2/x`,
@@ -67,9 +72,15 @@ test("our links, links into the nix store and mounts are passed over; a replaced
       [".atom/init.js", "file", null],
       [".config/Code", "directory", "configured, but not mounted now"],
       [".look-alike", "link", null],
+      [".own-link", "link", null],
+      [".profile", "link", "configured, but another link stands where the link belongs"],
       ["loop", "directory", null],
     ]);
     expect(report.skipped.keptLinks).toBe(4);
+    // Without a configuration nothing is known to put a link back.
+    const unconfigured = await review(sandbox);
+    expect(paths(unconfigured)).toEqual(expect.arrayContaining([".bashrc", ".kept", ".own-link"]));
+    expect(unconfigured.skipped.keptLinks).toBe(2);
   });
 });
 
