@@ -1,7 +1,7 @@
 // A baseline: which files were there, and in which state, in 12 bytes each, so that a home of a million files fits in 12 MB on disk
 // and twice that in memory. A path is its 64-bit hash; so a baseline can tell what appeared, what changed and how many went away, but
 // not their names. File: one line of JSON, then records of three little-endian u32: hash, hash, signature of (ctime, size).
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, readSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { HmpersistError } from "../errors.ts";
 
@@ -66,10 +66,10 @@ export class BaselineWriter {
     const temporary = `${file}.${process.pid}.new`;
     const fd = openSync(temporary, "w", 0o600);
     try {
-      writeSync(fd, `${JSON.stringify({ format: FORMAT, home, taken, count: this.count })}\n`);
+      writeFileSync(fd, `${JSON.stringify({ format: FORMAT, home, taken, count: this.count })}\n`);
       this.#chunks.forEach((chunk, index) => {
         const length = index === this.#chunks.length - 1 ? this.#used : chunk.length;
-        writeSync(fd, new Uint8Array(chunk.buffer, 0, length * 4));
+        writeFileSync(fd, new Uint8Array(chunk.buffer, 0, length * 4));
       });
       fsyncSync(fd);
     } finally {
@@ -132,6 +132,23 @@ export class Baseline {
   /** Files of the baseline that nobody asked about: they are gone. */
   get gone(): number {
     return this.header.count - this.#seen;
+  }
+}
+
+/** Throws HMP_REFUSED where something stands at `file` that a baseline may not replace: anything but a baseline and an empty file. */
+export function checkReplaceable(file: string): void {
+  const found = statSync(file, { throwIfNoEntry: false });
+  if (found === undefined || (found.isFile() && (found.size === 0 || startOf(file).startsWith(`{"format":"${FORMAT}"`)))) return;
+  throw new HmpersistError("HMP_REFUSED", `${file} is there and no baseline`, "name another file; nothing was overwritten");
+}
+
+function startOf(file: string): string {
+  const fd = openSync(file, "r");
+  try {
+    const start = Buffer.alloc(64);
+    return start.toString("utf8", 0, readSync(fd, start));
+  } finally {
+    closeSync(fd);
   }
 }
 

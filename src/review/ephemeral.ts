@@ -8,6 +8,7 @@ import { filesystemOf, VOLATILE } from "../mount/filesystem.ts";
 import { makeDesired } from "../plan/desired.ts";
 import type { Spec } from "../plan/types.ts";
 import { readMountinfo, type MountInfo } from "../sys/mountinfo.ts";
+import { checkReplaceable } from "./baseline.ts";
 import { CONTAINERS, parentsOf } from "./containers.ts";
 import { DEFAULT_IGNORE } from "./ignore.ts";
 import { known } from "./programs.ts";
@@ -55,13 +56,14 @@ export interface EphemeralReport {
 // Home Manager's links lead into the store; profiles are links into it made by nix.
 const KEPT_BY_NIX = ["/nix/store", "/nix/var/nix", "/etc/static", "/etc/profiles", "/run/current-system"];
 
-/** @throws HmpersistError where the home cannot be walked at all, or the baseline is none of this home. */
+/** @throws HmpersistError where the home cannot be walked at all, the baseline is none of this home, or no baseline may be saved there. */
 export async function reviewHome(
   config: Config,
   options: EphemeralOptions,
   progress?: (progress: Progress) => void,
   signal?: AbortSignal,
 ): Promise<EphemeralReport> {
+  if (options.save !== undefined) checkReplaceable(options.save);
   const home = realHome(config.home);
   const mounts = readMountinfo();
   const specs = specsOf(config);

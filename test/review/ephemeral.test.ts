@@ -174,6 +174,15 @@ test("baselines: what appeared, what changed, what went away; and a hook at shut
     const file = join(sandbox.base, "elsewhere/base");
     await review(sandbox, "--save-baseline", file);
     expect(paths(await review(sandbox, "--diff", file))).toEqual([]);
+    // A slip of the hand must not cost a file.
+    const precious = join(sandbox.base, "precious");
+    writeFileSync(precious, "notes");
+    expect(await sandbox.run(["ephemeral", "--save-baseline", precious])).toMatchObject({
+      code: 3,
+      stderr: expect.stringMatching(/no baseline/),
+    });
+    expect(readFileSync(precious, "utf8")).toBe("notes");
+    await review(sandbox, "--save-baseline", file);
     // A baseline of another home compares nothing with nothing.
     const other = await sandbox.run(["ephemeral", "--home", sandbox.base, "--diff", file]);
     expect([other.code, other.stderr]).toEqual([2, expect.stringMatching(/is the baseline of another home/)]);
