@@ -82,6 +82,7 @@ export class Daemon {
   readonly #restartMark = locations(process.env).restartMark;
   #control: Server | undefined;
   #config: Config | undefined;
+  /** The one taken last: followed until `apply --config` names another. */
   #configFile: string | null = null;
   #desired: Desired | undefined;
   #refusals: readonly Refusal[] = [];
@@ -218,7 +219,7 @@ export class Daemon {
 
   async #load(file?: string): Promise<void> {
     try {
-      const { config, file: used } = await this.#options.load(file);
+      const { config, file: used } = await this.#options.load(file ?? this.#configFile ?? undefined);
       this.#config = config;
       this.#configFile = used;
       this.#desired = makeDesired(config, { root: process.geteuid?.() === 0 });
