@@ -5,7 +5,7 @@ import { createLog } from "../log.ts";
 import { raiseNofile } from "../sys/rlimit.ts";
 import { announce, isBackground } from "./announce.ts";
 import type { MountOptions } from "./commands/mount.ts";
-import { loadSettings } from "./settings.ts";
+import { absoluteSettings, loadSettings } from "./settings.ts";
 
 export async function runForeground(options: MountOptions): Promise<void> {
   raiseNofile();
@@ -14,6 +14,7 @@ export async function runForeground(options: MountOptions): Promise<void> {
   const log = createLog(options.logLevel);
   const daemon = new Daemon({
     load: (file) => loadSettings(options, file),
+    settings: absoluteSettings(options),
     log,
     trace: options.trace === true,
     managed: process.env["NOTIFY_SOCKET"] !== undefined,

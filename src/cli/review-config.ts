@@ -1,9 +1,9 @@
 // The configuration for a review: people look at what they would lose before they have written one, so its absence is no error.
-import { resolve } from "node:path";
 import type { Config } from "../config/config.ts";
-import { homeOf, locations } from "../config/locations.ts";
-import { loadConfig } from "../config/load.ts";
+import { homeOf } from "../config/locations.ts";
 import { HmpersistError } from "../errors.ts";
+import { settingsFor } from "./daemon-config.ts";
+import { absolute, loadSettings } from "./settings.ts";
 
 export interface ReviewConfig {
   readonly config: Config;
@@ -12,17 +12,13 @@ export interface ReviewConfig {
 }
 
 export async function reviewConfig(options: { readonly config?: string; readonly home?: string }): Promise<ReviewConfig> {
-  const file = resolve(options.config ?? locations(process.env).configFile);
-  const { config, found } = await load(file, options.config !== undefined);
-  const home = options.home === undefined ? config.home : resolve(options.home);
-  return { config: { ...config, home }, file: found ? file : null };
-}
-
-async function load(file: string, asked: boolean): Promise<{ config: Config; found: boolean }> {
+  const settings = await settingsFor(options);
   try {
-    return { config: await loadConfig(file), found: true };
+    return await loadSettings(settings);
   } catch (error) {
+    const asked = settings.config !== undefined;
     if (asked || !(error instanceof HmpersistError) || error.code !== "HMP_CONFIG_MISSING") throw error;
-    return { config: { home: homeOf(process.env), engine: "auto", storages: [], ephemeral: { ignore: [] }, notes: [] }, found: false };
+    const home = settings.home === undefined ? homeOf(process.env) : absolute(settings.home);
+    return { config: { home, engine: "auto", storages: [], ephemeral: { ignore: [] }, notes: [] }, file: null };
   }
 }

@@ -6,13 +6,13 @@ import { realHome } from "../config/real-path.ts";
 import { HmpersistError } from "../errors.ts";
 
 export interface Settings {
-  readonly config?: string;
-  readonly home?: string;
-  readonly storage?: string;
+  readonly config?: string | undefined;
+  readonly home?: string | undefined;
+  readonly storage?: string | undefined;
   readonly directory: readonly string[];
   readonly file: readonly string[];
-  readonly removePrefixDirectory?: true;
-  readonly allowOther?: true;
+  readonly removePrefixDirectory?: true | undefined;
+  readonly allowOther?: true | undefined;
 }
 
 /**
@@ -40,6 +40,12 @@ export async function loadSettings(settings: Settings, replacement?: string): Pr
   return { config: { ...config, home: realHome(home) }, file };
 }
 
+/** The same for whoever stands elsewhere. */
+export function absoluteSettings({ config, home, storage, directory, file, removePrefixDirectory, allowOther }: Settings): Settings {
+  const [at, below, from] = [config, home, storage].map((path) => path && absolute(path));
+  return { config: at, home: below, storage: from, directory, file, removePrefixDirectory, allowOther };
+}
+
 /** Refuses options that contradict or need each other. */
 export function checkSettings(settings: Settings): void {
   const adHoc =
@@ -64,4 +70,4 @@ export function checkSettings(settings: Settings): void {
 }
 
 /** Paths on a command line are meant from where the user stands; a daemon in the background stands elsewhere. */
-const absolute = (path: string): string => resolve(process.env["HMPERSIST_CWD"] ?? process.cwd(), path);
+export const absolute = (path: string): string => resolve(process.env["HMPERSIST_CWD"] ?? process.cwd(), path);

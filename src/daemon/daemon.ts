@@ -24,7 +24,7 @@ import { isStopped } from "../sys/process-state.ts";
 import { VERSION } from "../version.ts";
 import { describeHolders } from "./busy.ts";
 import { listen } from "./control/server.ts";
-import type { ControlRequest } from "./control/protocol.ts";
+import type { ControlRequest, Followed } from "./control/protocol.ts";
 import { Directories } from "./directories.ts";
 import { Entries } from "./entries.ts";
 import { takeInstanceLock } from "./instance-lock.ts";
@@ -45,6 +45,8 @@ import { WorkQueue } from "./work-queue.ts";
 export interface DaemonOptions {
   /** Reads the configuration anew; throws HmpersistError. */
   readonly load: (file?: string) => Promise<{ readonly config: Config; readonly file: string | null }>;
+  /** What `load` reads without a file, paths absolute: commands read it themselves, since a file that hangs must not hang the daemon. */
+  readonly settings: object;
   readonly log: Log;
   readonly trace: boolean;
   /** A service manager started this process: a bad configuration must not lock the user out: stay up, do nothing, say so. */
@@ -291,6 +293,8 @@ export class Daemon {
     switch (request.command) {
       case "status":
         return this.#report();
+      case "settings":
+        return { settings: this.#options.settings, file: this.#configFile } satisfies Followed;
       case "plan":
         return this.#queue.run(async () => {
           const plan = await this.#plan();

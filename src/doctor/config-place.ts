@@ -7,7 +7,7 @@ import { about, type Check } from "./check.ts";
 
 export const configPlace: Check = ({ configFile, mounts, config }) => {
   const { ok, warning, problem, skipped } = about("configuration");
-  if (configFile === undefined) return [skipped("there is none")];
+  if (configFile === undefined) return [skipped("there is no file to look at")];
   const mount = filesystemOf(configFile, mounts);
   const storage = config?.storages[0]?.persistentStoragePath ?? "/path/to/storage";
   const better = word(`${storage}/hmpersist.json`);

@@ -1,10 +1,8 @@
 // All checks, in the order in which one would ask. A check that fails by itself is a finding like any other.
 import { userInfo } from "node:os";
-import { resolve } from "node:path";
 import type { Config } from "../config/config.ts";
 import { homeOf, locations } from "../config/locations.ts";
 import { realHome } from "../config/real-path.ts";
-import { loadConfig } from "../config/load.ts";
 import { ask } from "../daemon/control/client.ts";
 import { silentAmong } from "../mount/probe.ts";
 import type { StatusReport } from "../daemon/status.ts";
@@ -35,8 +33,16 @@ export interface DoctorReport {
 
 const STATUS_MS = 1500;
 
-export async function examine(env: NodeJS.ProcessEnv, configFile: string | undefined): Promise<DoctorReport> {
-  const { config, file, finding } = await readConfig(env, configFile);
+/** The configuration to examine. */
+export interface Examined {
+  /** Undefined: none was named, and no daemon follows one. */
+  readonly file: string | undefined;
+  /** `file` is null for what was given on a command line. */
+  readonly load: () => Promise<{ readonly config: Config; readonly file: string | null }>;
+}
+
+export async function examine(env: NodeJS.ProcessEnv, examined: Examined): Promise<DoctorReport> {
+  const { config, file, finding } = await readConfig(env, examined);
   const status = await ask<StatusReport>(locations(env).controlSocket, { command: "status" }, STATUS_MS).catch(() => undefined);
   const uid = process.getuid?.() ?? 0;
   const machine = {
@@ -67,29 +73,27 @@ export async function examine(env: NodeJS.ProcessEnv, configFile: string | undef
   return { areas, counts };
 }
 
-async function readConfig(
-  env: NodeJS.ProcessEnv,
-  file: string | undefined,
-): Promise<{
-  config: Config | undefined;
-  file: string | undefined;
-  finding: Finding;
-}> {
+interface Read {
+  readonly config: Config | undefined;
+  readonly file: string | undefined;
+  readonly finding: Finding;
+}
+
+async function readConfig(env: NodeJS.ProcessEnv, { file: named, load }: Examined): Promise<Read> {
   const { ok, warning, problem } = about("configuration");
-  const path = resolve(file ?? locations(env).configFile);
   try {
-    return { config: await loadConfig(path, env), file: path, finding: ok(path) };
+    const { config, file } = await load();
+    return { config, file: file ?? undefined, finding: ok(file ?? "given on the command line of the daemon") };
   } catch (error) {
     if (!(error instanceof HmpersistError)) throw error;
-    const missing = error.code === "HMP_CONFIG_MISSING" && file === undefined;
-    return {
-      config: undefined,
-      // One that does not answer is not looked at again.
-      file: missing || error.code === "HMP_ENVIRONMENT" ? undefined : path,
-      finding: missing
-        ? warning(`there is none at ${path}`, "write one: hmpersist ephemeral --interactive shows what to put in")
-        : problem(error.message, error.hint),
-    };
+    if (error.code === "HMP_CONFIG_MISSING" && named === undefined) {
+      const way = "write one: hmpersist ephemeral --interactive shows what to put in";
+      return { config: undefined, file: undefined, finding: warning(`there is none at ${locations(env).configFile}`, way) };
+    }
+    // One that does not answer is not looked at again.
+    const silent = error.code === "HMP_ENVIRONMENT" ? undefined : named;
+    const file = error.code === "HMP_CONFIG_INVALID" ? (named ?? locations(env).configFile) : silent;
+    return { config: undefined, file, finding: problem(error.message, error.hint) };
   }
 }
 

@@ -1,11 +1,19 @@
 // What runs now: the daemon, the mounts it should hold, the engine and the cache modes.
+import { locations } from "../config/locations.ts";
+import { lockHolder } from "../daemon/instance-lock.ts";
 import { probeMounts } from "../mount/probe.ts";
 import { probeEngines } from "../engine/probe.ts";
 import { ENGINES } from "../engine/select.ts";
+import { isStopped } from "../sys/process-state.ts";
 import { about, type Check, type Finding } from "./check.ts";
 
-export const daemon: Check = ({ status, config }) => {
-  const { ok, warning, skipped } = about("daemon");
+export const daemon: Check = ({ status, config, env }) => {
+  const { ok, warning, problem, skipped } = about("daemon");
+  const silent = status === undefined ? lockHolder(locations(env).lockFile) : undefined;
+  if (silent !== undefined) {
+    const way = isStopped(silent) ? `kill -CONT ${silent}` : "hmpersist status, again; or restart it";
+    return [problem(`pid ${silent} does not answer; the mounts go on without it`, way)];
+  }
   if (status?.daemon == null) {
     return [
       config === undefined

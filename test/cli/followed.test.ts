@@ -50,3 +50,74 @@ test("adopt moves what the file last applied lists, and mounts it", () =>
     expect(mounted(sandbox)).toEqual(["a", "new"]);
     expect(readdirSync(join(sandbox.home, "new"))).toEqual(["x"]);
   }));
+
+test("adopt moves nothing that the daemon's configuration does not list", () =>
+  withSandbox("followed-other", {}, async (sandbox) => {
+    mkdirSync(join(sandbox.home, "new"));
+    writeFileSync(join(sandbox.home, "new/x"), "hi");
+    expect(await sandbox.run(["mount", "--config", listing(sandbox, "a.json", ["a"])])).toMatchObject({ code: 0 });
+    const adopted = await sandbox.run(["adopt", "--config", listing(sandbox, "b.json", ["a", "new"]), join(sandbox.home, "new")]);
+    expect(adopted).toMatchObject({ code: 3, stdout: "" });
+    expect(adopted.stderr).toMatch(/the daemon follows another configuration, which has no entry for .*new\n.*hmpersist apply --config/);
+    expect(readdirSync(join(sandbox.home, "new"))).toEqual(["x"]);
+    expect(readdirSync(sandbox.storage)).toEqual(["a"]);
+  }));
+
+test("a configuration from the command line, for another home, is the one that every command means", () =>
+  withSandbox("followed-ad-hoc", {}, async (sandbox) => {
+    const other = join(sandbox.base, "other");
+    mkdirSync(join(other, "d"), { recursive: true });
+    writeFileSync(join(other, "d/x"), "hi");
+    writeFileSync(join(sandbox.storage, "nobodys"), "");
+    const options = ["--home", "other", "--storage", "storage", "--directory", "d", "--file", "f"];
+    expect(await sandbox.run(["mount", ...options])).toMatchObject({ code: 3 });
+    const planned = await sandbox.run(["plan"]);
+    expect(planned).toMatchObject({ code: 3 });
+    expect(planned.stdout).toContain(`hmpersist adopt ${join(other, "d")}`);
+    const lost = await sandbox.run(["ephemeral"]);
+    expect(lost.stdout).toMatch(/~\/d\/[^]*configured, but not mounted now/);
+    const adopted = await sandbox.run(["adopt", join(other, "d")]);
+    expect(adopted, adopted.stderr).toMatchObject({ code: 0 });
+    expect(await sandbox.run(["plan"])).toMatchObject({ code: 0, stdout: "" });
+    const orphans = await sandbox.run(["orphans"]);
+    expect(orphans.stdout).toContain("nobodys");
+    expect(orphans.stdout).not.toMatch(/\bd\b/);
+    const { stdout } = await sandbox.run(["doctor"]);
+    expect(stdout).toMatch(/configuration +given on the command line of the daemon/);
+  }));
+
+test("a file for another home: --home is meant by every command", () =>
+  withSandbox("followed-home", {}, async (sandbox) => {
+    mkdirSync(join(sandbox.base, "other"));
+    const mount = ["mount", "--home", "other", "--config", listing(sandbox, "a.json", ["a"])];
+    expect(await sandbox.run(mount)).toMatchObject({ code: 0 });
+    expect(await sandbox.run(["plan"])).toMatchObject({ code: 0, stdout: "" });
+    const home = await sandbox.run(["plan", "--home", sandbox.home]);
+    expect(home.stdout).toContain(`mount ${join(sandbox.storage, "a")} at ${join(sandbox.home, "a")}`);
+  }));
+
+test("a daemon that does not answer is said, and no other configuration is taken for its", () =>
+  withSandbox("followed-silent", {}, async (sandbox) => {
+    const file = listing(sandbox, "a.json", ["a"]);
+    mkdirSync(join(sandbox.base, "etc/hmpersist"));
+    listing(sandbox, "etc/hmpersist/config.json", ["other"]);
+    expect(await sandbox.run(["mount", "--config", file])).toMatchObject({ code: 0 });
+    const pid = (await sandbox.status()).daemon?.pid ?? 0;
+    process.kill(pid, "SIGSTOP");
+    try {
+      const a = join(sandbox.home, "a");
+      for (const args of [["plan"], ["orphans"], ["ephemeral"], ["adopt", a], ["adopt", "--dry-run", a]]) {
+        const ran = await sandbox.run(args);
+        expect([args, ran.code, ran.stdout]).toEqual([args, 1, ""]);
+        expect(ran.stderr).toContain(`the daemon (pid ${pid}) was stopped`);
+        expect(ran.stderr).toContain(`kill -CONT ${pid}`);
+      }
+      expect(await sandbox.run(["plan", "--config", file])).toMatchObject({ code: 0, stdout: "" });
+      const diagnosis = await sandbox.run(["doctor"]);
+      expect(diagnosis.code).toBe(8);
+      expect(diagnosis.stdout).toMatch(new RegExp(`daemon +pid ${pid} does not answer.*\n +fix: kill -CONT ${pid}`));
+      expect(diagnosis.stdout).not.toContain("etc/hmpersist");
+    } finally {
+      process.kill(pid, "SIGCONT");
+    }
+  }));

@@ -7,16 +7,15 @@ import { locations } from "../../config/locations.ts";
 import { realEntry } from "../../config/real-path.ts";
 import { ask } from "../../daemon/control/client.ts";
 import type { Outcome } from "../../daemon/daemon.ts";
-import type { StatusReport } from "../../daemon/status.ts";
 import { monotonicMs } from "../../sys/clock.ts";
 import { EXIT, HmpersistError, type ExitCode } from "../../errors.ts";
 import { makeDesired } from "../../plan/desired.ts";
 import type { Desired, Spec } from "../../plan/types.ts";
 import { raiseNofile } from "../../sys/rlimit.ts";
 import { printable } from "../../sys/text.ts";
-import { withDaemonConfig } from "../daemon-config.ts";
+import { followedSettings, isNoDaemon, settingsFor } from "../daemon-config.ts";
 import { printJson } from "../json-output.ts";
-import { loadSettings } from "../settings.ts";
+import { loadSettings, type Settings } from "../settings.ts";
 import { storageObstacle } from "../storage-obstacle.ts";
 
 export interface AdoptCommandOptions {
@@ -40,10 +39,9 @@ interface Result {
 }
 
 export async function adopt(paths: readonly string[], options: AdoptCommandOptions): Promise<void> {
-  const { config } = await loadSettings({ ...(await withDaemonConfig(options)), directory: [], file: [] });
-  const desired = makeDesired(config, { root: process.geteuid?.() === 0 });
+  const desired = await desiredBy(await settingsFor(options));
   const specs = paths.map((path) => entryAt(realEntry(resolve(path)), desired));
-  if (options.dryRun !== true && specs.some((spec) => spec.kind === "mount")) await requireDaemon();
+  if (options.dryRun !== true) await requireListed(specs);
   raiseNofile();
   const results: Result[] = [];
   for (const spec of specs) results.push(await one(spec, desired.home, options));
@@ -62,14 +60,31 @@ function entryAt(target: string, desired: Desired): Spec {
   throw new HmpersistError("HMP_USAGE", `no entry of the configuration is for ${printable(target)}`, hint);
 }
 
-async function requireDaemon(): Promise<void> {
-  await ask<StatusReport>(locations(process.env).controlSocket, { command: "status" }, TIMEOUT_MS);
+async function desiredBy(settings: Settings): Promise<Desired> {
+  const { config } = await loadSettings(settings);
+  return makeDesired(config, { root: process.geteuid?.() === 0 });
+}
+
+// What is moved is mounted and watched by the daemon, which therefore has to mean the same. A link does without a daemon.
+async function requireListed(specs: readonly Spec[]): Promise<void> {
+  const settings = await followedSettings().catch((error: unknown) => {
+    if (isNoDaemon(error) && specs.every((spec) => spec.kind === "link")) return undefined;
+    throw error;
+  });
+  if (settings === undefined) return;
+  const { mounts, links } = await desiredBy(settings);
+  const listed = (spec: Spec): boolean =>
+    [...mounts, ...links].some(({ target, source }) => target === spec.target && source === spec.source);
+  const strange = specs.find((spec) => !listed(spec));
+  if (strange === undefined) return;
+  const reason = `the daemon follows another configuration, which has no entry for ${printable(strange.target)}`;
+  throw new HmpersistError("HMP_REFUSED", reason, "make it follow this one: hmpersist apply --config FILE");
 }
 
 // A new link is watched from now on. Without a daemon the next one finds it.
 async function letDaemonKnow(): Promise<void> {
   await ask<Outcome>(locations(process.env).controlSocket, { command: "apply" }, TIMEOUT_MS).catch((error: unknown) => {
-    if (!(error instanceof HmpersistError) || error.code !== "HMP_NO_DAEMON") throw error;
+    if (!isNoDaemon(error)) throw error;
   });
 }
 

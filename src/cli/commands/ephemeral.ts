@@ -10,7 +10,6 @@ import { renderEphemeral } from "../ephemeral-table.ts";
 import { printJson } from "../json-output.ts";
 import { style } from "../output.ts";
 import { progressLine } from "../progress.ts";
-import { withDaemonConfig } from "../daemon-config.ts";
 import { reviewConfig, type ReviewConfig } from "../review-config.ts";
 
 export interface EphemeralOptions {
@@ -31,7 +30,7 @@ export interface EphemeralOptions {
 }
 
 export async function ephemeral(options: EphemeralOptions): Promise<void> {
-  const found = await reviewConfig(await withDaemonConfig(options));
+  const found = await reviewConfig(options);
   if (options.interactive === true) {
     // Ink's colours do not know NO_COLOR, and look once, when they are loaded.
     if ((process.env["NO_COLOR"] ?? "") !== "") process.env["FORCE_COLOR"] = "0";

@@ -1,16 +1,14 @@
 // `hmpersist orphans`: what lies in storage that no entry names.
-import { resolve } from "node:path";
-import { loadConfig } from "../../config/load.ts";
-import { locations } from "../../config/locations.ts";
 import { EXIT } from "../../errors.ts";
 import { formatCount } from "../../format.ts";
 import { findOrphans } from "../../review/orphans.ts";
 import { printable } from "../../sys/text.ts";
-import { withDaemonConfig } from "../daemon-config.ts";
+import { settingsFor } from "../daemon-config.ts";
 import { printJson } from "../json-output.ts";
 import { renderOrphans } from "../orphans-table.ts";
 import { style } from "../output.ts";
 import { progressLine } from "../progress.ts";
+import { loadSettings } from "../settings.ts";
 
 export interface OrphansOptions {
   readonly config?: string;
@@ -19,7 +17,7 @@ export interface OrphansOptions {
 }
 
 export async function orphans(options: OrphansOptions): Promise<void> {
-  const config = await loadConfig(resolve((await withDaemonConfig(options)).config ?? locations(process.env).configFile));
+  const { config } = await loadSettings(await settingsFor(options));
   const line = progressLine(process.stderr);
   const report = await findOrphans(config, { all: options.all === true }, ({ files, path }) =>
     line.show(`${formatCount(files)} files  ${printable(path)}`),

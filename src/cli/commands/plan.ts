@@ -11,7 +11,7 @@ import { silentAmong } from "../../mount/probe.ts";
 import { LinkMemory } from "../../link/memory.ts";
 import { SysError } from "../../sys/errno.ts";
 import { printable } from "../../sys/text.ts";
-import { daemonStatus, withDaemonConfig } from "../daemon-config.ts";
+import { daemonStatus, settingsFor } from "../daemon-config.ts";
 import { printJson } from "../json-output.ts";
 import { loadSettings } from "../settings.ts";
 
@@ -23,7 +23,7 @@ export interface PlanOptions {
 
 export async function plan(options: PlanOptions): Promise<void> {
   const status = daemonStatus();
-  const { config } = await loadSettings({ ...(await withDaemonConfig(options, status)), directory: [], file: [] });
+  const { config } = await loadSettings(await settingsFor(options));
   const desired = makeDesired(config, { root: process.geteuid?.() === 0 });
   const storages = config.storages.map(({ persistentStoragePath }) => persistentStoragePath);
   const observation = await new Observer(await silentAmong(storages)).observe(desired, heldMounts(await status), ownLinks(desired.home));

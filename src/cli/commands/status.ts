@@ -3,13 +3,11 @@ import { homeOf, locations } from "../../config/locations.ts";
 import { isWithin } from "../../config/place.ts";
 import { FSTYPE } from "../../mount/options.ts";
 import { listedMounts } from "../../daemon/mount-list.ts";
-import { lockHolder } from "../../daemon/instance-lock.ts";
-import { ask } from "../../daemon/control/client.ts";
 import type { StatusReport } from "../../daemon/status.ts";
 import { EXIT, HmpersistError } from "../../errors.ts";
 import { readMountinfo } from "../../sys/mountinfo.ts";
-import { isStopped } from "../../sys/process-state.ts";
 import { VERSION } from "../../version.ts";
+import { askNow, isNoDaemon } from "../daemon-config.ts";
 import { printJson } from "../json-output.ts";
 import { screenSize, style } from "../output.ts";
 import { printReport } from "../print.ts";
@@ -21,7 +19,6 @@ export interface StatusOptions {
   readonly watch?: true;
 }
 
-const TIMEOUT_MS = 1_800;
 const REFRESH_MS = 1_000;
 
 export async function status(options: StatusOptions): Promise<void> {
@@ -34,18 +31,11 @@ export async function status(options: StatusOptions): Promise<void> {
 
 async function getStatus(): Promise<StatusReport> {
   try {
-    return await ask<StatusReport>(locations(process.env).controlSocket, { command: "status" }, TIMEOUT_MS);
+    return await askNow<StatusReport>("status");
   } catch (error) {
-    if (!(error instanceof HmpersistError)) throw error;
-    if (error.code === "HMP_NO_DAEMON") return withoutDaemon(error);
-    throw error.code === "HMP_TIMEOUT" ? silent(error) : error;
+    if (isNoDaemon(error)) return withoutDaemon(error);
+    throw error;
   }
-}
-
-function silent(error: HmpersistError): HmpersistError {
-  const pid = lockHolder(locations(process.env).lockFile);
-  if (pid === undefined || !isStopped(pid)) return error;
-  return new HmpersistError("HMP_TIMEOUT", `the daemon (pid ${pid}) was stopped; the mounts go on without it`, `kill -CONT ${pid}`);
 }
 
 // Only the mount table is read: a mount that nobody serves would hang whoever looks into it.

@@ -7,11 +7,19 @@ export const MAX_MESSAGE = 4 * 1024 * 1024;
 
 export type ControlRequest =
   | { readonly command: "status" }
+  /** What the configuration is read from: see Followed. */
+  | { readonly command: "settings" }
   /** Reconcile now. `config` replaces the configuration file from here on. */
   | { readonly command: "apply"; readonly config?: string; readonly restartServer?: boolean }
   | { readonly command: "plan" }
   /** Unmount these targets, or everything and end. `lazy` detaches busy ones. */
   | { readonly command: "unmount"; readonly lazy: boolean; readonly targets?: readonly string[] };
+
+/** The command line the daemon was started with, and the file taken last (null: none yet, or the command line itself). */
+export interface Followed {
+  readonly settings: object;
+  readonly file: string | null;
+}
 
 export type ControlReply =
   | { readonly ok: true; readonly result: unknown }
@@ -32,6 +40,7 @@ export function parseRequest(line: string): ControlRequest | undefined {
   const request = value as Record<string, unknown>;
   switch (request["command"]) {
     case "status":
+    case "settings":
     case "plan":
       return { command: request["command"] };
     case "apply":
