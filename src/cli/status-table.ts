@@ -14,6 +14,7 @@ const HEALTH: Record<EntryState, Health> = {
   pending: "unknown",
   refused: "warning",
   conflicted: "warning",
+  unlisted: "warning",
   dead: "problem",
   stale: "problem",
   stuck: "problem",

@@ -18,6 +18,7 @@ import { explainPlan } from "../plan/explain.ts";
 import type { Obstacle } from "../plan/obstacles.ts";
 import { staleness } from "../plan/stale.ts";
 import type { Desired, MountSpec, Plan, Refusal } from "../plan/types.ts";
+import { FSTYPE } from "../mount/options.ts";
 import { monotonicMs } from "../sys/clock.ts";
 import { readMountinfo } from "../sys/mountinfo.ts";
 import { isStopped } from "../sys/process-state.ts";
@@ -26,7 +27,7 @@ import { describeHolders } from "./busy.ts";
 import { listen } from "./control/server.ts";
 import type { ControlRequest, Followed } from "./control/protocol.ts";
 import { Directories } from "./directories.ts";
-import { Entries } from "./entries.ts";
+import { Entries, type LeftMount } from "./entries.ts";
 import { takeInstanceLock } from "./instance-lock.ts";
 import { Links } from "./links.ts";
 import { Mounts } from "./mounts.ts";
@@ -403,7 +404,7 @@ export class Daemon {
     // A look that comes late brings the entries up to date for the next report.
     const looks = Promise.all([this.#links.check(), this.#checkStorages()]);
     const [stats] = await Promise.all([this.#server.stats(), Promise.race([looks, sleep(LOOK_MS)])]);
-    const entries = this.#entries.report(stats, (target) => this.#server.engineOf(target));
+    const entries = this.#entries.report(stats, (target) => this.#server.engineOf(target), this.#unlisted());
     const { pid, restarts, deaths, lastDeath, mountpoints } = this.#server;
     const waiting = pid === undefined && mountpoints.length > 0;
     const between = waiting ? [`the server died (${lastDeath ?? "replaced"}); the next one takes over in a moment`] : [];
@@ -419,6 +420,18 @@ export class Daemon {
       refusals: this.#refusals,
       problems: [...this.#problems, ...between, ...stuck],
     };
+  }
+
+  /** Mounts that no entry is for: they are in use, or lie in a home that was configured before. */
+  #unlisted(): LeftMount[] {
+    if (this.#desired === undefined) return [];
+    const told = new Set(this.#refusals.map(({ target }) => target));
+    return readMountinfo().flatMap(({ type, mountpoint, source }): LeftMount[] => {
+      const spec = this.#server.specOf(mountpoint);
+      const why = this.#entries.leftBecause(mountpoint);
+      if (type !== FSTYPE || told.has(mountpoint) || (spec === undefined && why === undefined)) return [];
+      return [{ mountpoint, source, storage: spec?.storage ?? source, why }];
+    });
   }
 
   #state(): "running" | "degraded" | "stopping" {

@@ -1,6 +1,7 @@
 // What the daemon knows of each entry of the configuration, by target; `status` prints it. Updated by whoever acts on an entry.
 import type { EngineName, ServeStats } from "../engine/engine.ts";
 import type { Desired, Refusal, Spec } from "../plan/types.ts";
+import { word } from "../shell.ts";
 import type { EntryState, EntryStatus } from "./status.ts";
 
 interface Entry {
@@ -9,6 +10,14 @@ interface Entry {
   detail: string | undefined;
   healed: { count: number; last: number } | undefined;
   backups: readonly string[];
+}
+
+/** A mount that perhaps no entry is for. */
+export interface LeftMount {
+  readonly mountpoint: string;
+  readonly source: string;
+  readonly storage: string;
+  readonly why: string | undefined;
 }
 
 interface LinkHistory {
@@ -21,11 +30,14 @@ const HEALTHY: readonly EntryState[] = ["mounted", "linked", "dangling", "healed
 
 export class Entries {
   readonly #entries = new Map<string, Entry>();
+  /** What was said last of a target that no entry is for: why it could not be unmounted. */
+  readonly #others = new Map<string, string>();
 
   /** Follows a new configuration: known entries keep their state, others begin as pending. */
   replace(desired: Desired): void {
     const specs = [...desired.mounts, ...desired.links];
     const targets = new Set(specs.map((spec) => spec.target));
+    this.#others.clear();
     for (const target of this.#entries.keys()) if (!targets.has(target)) this.#entries.delete(target);
     for (const spec of specs) {
       const known = this.#entries.get(spec.target);
@@ -37,7 +49,7 @@ export class Entries {
 
   set(target: string, state: EntryState, detail?: string): void {
     const entry = this.#entries.get(target);
-    if (entry === undefined) return;
+    if (entry === undefined) return void this.#others.set(target, detail ?? state);
     entry.state = state;
     entry.detail = detail;
   }
@@ -70,8 +82,17 @@ export class Entries {
     return { mounted, linked, other: entries.length - mounted - linked };
   }
 
-  report(stats: Record<string, ServeStats>, engineOf: (target: string) => EngineName | undefined): EntryStatus[] {
-    return [...this.#entries.values()].map(({ spec, state, detail, healed, backups }) => ({
+  /** Why a target that no entry is for could not be taken away. */
+  leftBecause(target: string): string | undefined {
+    return this.#others.get(target);
+  }
+
+  report(
+    stats: Record<string, ServeStats>,
+    engineOf: (target: string) => EngineName | undefined,
+    left: readonly LeftMount[],
+  ): EntryStatus[] {
+    const listed = [...this.#entries.values()].map(({ spec, state, detail, healed, backups }): EntryStatus => ({
       type: spec.kind === "mount" || spec.what === "directory" ? "directory" : "file",
       source: spec.source,
       target: spec.target,
@@ -86,5 +107,13 @@ export class Entries {
       ...(backups.length === 0 ? {} : { backups }),
       ...(stats[spec.target] === undefined ? {} : { stats: stats[spec.target] }),
     }));
+    const unlisted = left.filter(({ mountpoint }) => !this.#entries.has(mountpoint));
+    return [...listed, ...unlisted.map((mount) => unlistedStatus(mount, engineOf(mount.mountpoint)))];
   }
+}
+
+function unlistedStatus({ mountpoint, source, storage, why }: LeftMount, engine: EngineName | undefined): EntryStatus {
+  const detail = `no longer listed; ${why ?? `'hmpersist unmount ${word(mountpoint)}' takes it away`}`;
+  const place = { type: "directory", source, target: mountpoint, storage } as const;
+  return { ...place, method: "fuse", engine: engine ?? null, state: "unlisted", healthy: false, detail };
 }

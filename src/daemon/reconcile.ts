@@ -69,12 +69,14 @@ export function noteOn(spec: Pick<MountSpec, "allowOther">): string | undefined 
     : undefined;
 }
 
+const AGAIN = "once it is free: hmpersist apply";
+
 async function act(action: Exclude<Action, { type: "mount" | "link" }>, tools: Tools): Promise<void> {
   switch (action.type) {
     case "unmount": {
       // A mount without a server, or with one that no daemon looks after, is detached while in use: there is nothing to wait for.
       const holders = await tools.mounts.unmount(action.target, action.why === "dead" || action.why === "orphaned");
-      if (holders.length > 0) throw new HmpersistError("HMP_BUSY", `${action.target} is ${describeHolders(holders)}`);
+      if (holders.length > 0) throw new HmpersistError("HMP_BUSY", `${action.target} is ${describeHolders(holders)}`, AGAIN);
       tools.log.info({ mount: action.target, why: action.why }, "unmounted");
       return;
     }

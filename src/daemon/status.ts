@@ -8,6 +8,7 @@ import type { Refusal } from "../plan/types.ts";
  * mounted, linked: as it should be. dangling: a link whose file does not exist yet, which is normal. healed: a link that a program
  * had replaced and that was mended. refused: something is in the way and was left alone. conflicted: two versions of a file were kept.
  * dead: a mount whose server is gone. stale: a mount that shows a directory which is not in storage any more. stuck: a mount that does not answer. missing: not there. pending: being worked on.
+ * unlisted: a mount that is in use, though no entry of the configuration is for it any more.
  */
 export type EntryState =
   | "mounted"
@@ -20,7 +21,8 @@ export type EntryState =
   | "stale"
   | "stuck"
   | "missing"
-  | "pending";
+  | "pending"
+  | "unlisted";
 
 /** Counters since the server began to serve the mount. */
 export interface EntryStats {

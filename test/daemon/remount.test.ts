@@ -1,6 +1,7 @@
 // A configuration that changes under a running daemon, with one mount inside of another: what goes is unmounted before what it lies in,
 // what comes is mounted after it, and the end of the old mount is not taken for the end of the new one at its place.
-import { existsSync, lstatSync } from "node:fs";
+import { once } from "node:events";
+import { existsSync, lstatSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { withSandbox, type Sandbox } from "../helpers/sandbox.ts";
@@ -52,4 +53,43 @@ test("mounts inside of mounts come, change and go in order, again and again", ()
     expect(await follow(sandbox, { [outer]: { files: [".config/y"] } })).toEqual(["unmount", "unmount"]);
     expect(lstatSync(join(sandbox.home, ".config/y")).isSymbolicLink()).toBe(true);
     expect((await sandbox.exec("cat", [join(sandbox.home, ".config/y")])).stdout).toBe("y\n");
+  }));
+
+test("a busy mount that is no longer listed is shown with what holds it, until it is gone", () =>
+  withSandbox("unlisted", {}, async (sandbox) => {
+    const configure = (directories: string[]): string =>
+      sandbox.writeConfig({ home: sandbox.home, persistence: { [sandbox.storage]: { directories } } });
+    expect(await sandbox.run(["mount", "--config", configure(["a", "b"])])).toMatchObject({ code: 0 });
+    const holder = sandbox.spawn("sh", ["-c", 'cd "$HOME/b" && echo in && exec sleep 1000']);
+    await once(holder.stdout ?? holder, "data");
+    configure(["a"]);
+    const applied = await sandbox.run(["apply"]);
+    expect(applied.code).toBe(7);
+    const reason = new RegExp(`no longer listed; .*/b is busy: held by sleep \\(pid ${holder.pid}: .*; once it is free: hmpersist apply`);
+    expect(applied.stdout).toMatch(reason);
+    const status = await sandbox.run(["status"]);
+    expect(status.code).toBe(7);
+    expect(status.stdout).toMatch(reason);
+    expect(await sandbox.run(["plan"])).toMatchObject({ stdout: `unmount ${join(sandbox.home, "b")} (no longer listed)\n` });
+    configure(["a", "b"]);
+    expect(await sandbox.run(["plan"])).toMatchObject({ stdout: "" });
+    configure(["a"]);
+    holder.kill("SIGKILL");
+    await once(holder, "exit");
+    expect(await sandbox.run(["apply"])).toMatchObject({ code: 0 });
+    expect(await listed(sandbox)).toEqual(["a"]);
+  }));
+
+test("mounts of the home that was configured before are shown with the line that takes them away", () =>
+  withSandbox("other-home", {}, async (sandbox) => {
+    const configure = (home: string): string => sandbox.writeConfig({ home, persistence: { [sandbox.storage]: { directories: ["a"] } } });
+    expect(await sandbox.run(["mount", "--config", configure(sandbox.home)])).toMatchObject({ code: 0 });
+    mkdirSync(join(sandbox.base, "other"));
+    configure(join(sandbox.base, "other"));
+    expect((await sandbox.run(["apply"])).stdout).toMatch(/2 entries: 1 mounted, 1 unlisted/);
+    const left = (await sandbox.status()).entries.find(({ state }) => state === "unlisted");
+    expect(left?.detail).toBe(`no longer listed; 'hmpersist unmount ${join(sandbox.home, "a")}' takes it away`);
+    expect(await sandbox.run(["unmount", join(sandbox.home, "a")])).toMatchObject({ code: 0, stdout: "1 unmounted\n" });
+    expect(sandbox.mounts()).toEqual([]);
+    expect(await listed(sandbox)).toHaveLength(1);
   }));

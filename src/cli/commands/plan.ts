@@ -2,7 +2,7 @@
 // how it serves what is mounted, and the links it made are read from its memory, so that the plan is the one `apply` would carry out.
 import { locations } from "../../config/locations.ts";
 import { Observer, type HeldMounts } from "../../daemon/observe.ts";
-import type { StatusReport } from "../../daemon/status.ts";
+import type { EntryState, StatusReport } from "../../daemon/status.ts";
 import { EXIT } from "../../errors.ts";
 import { makeDesired } from "../../plan/desired.ts";
 import { makePlan } from "../../plan/diff.ts";
@@ -37,10 +37,12 @@ export async function plan(options: PlanOptions): Promise<void> {
   process.exitCode = made.refusals.length > 0 ? EXIT.refused : EXIT.done;
 }
 
+const HELD: readonly EntryState[] = ["mounted", "unlisted"];
+
 function heldMounts(status: StatusReport | undefined): HeldMounts {
   // No daemon, or none that answers: what is served counts as its.
   if (status === undefined) return "living";
-  const served = status.entries.filter(({ state, method }) => state === "mounted" && method === "fuse");
+  const served = status.entries.filter(({ state, method }) => HELD.includes(state) && method === "fuse");
   return new Map(served.map(({ target, cache }) => [target, cache === undefined ? {} : { cache }]));
 }
 
