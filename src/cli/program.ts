@@ -6,7 +6,8 @@ import { addReviewCommands } from "./review-commands.ts";
 
 const EXIT_CODES = `
 Exit codes: 0 done; 1 internal error; 2 usage or invalid configuration; 3 refused or conflict; 4 environment (no fusermount3,
-no /dev/fuse, not permitted); 5 no daemon; 6 busy; 7 done in part; 8 something was found (ephemeral --exit-code, doctor).`;
+no /dev/fuse, not permitted); 5 no daemon; 6 busy; 7 done in part, or not all as it should be (status); 8 something was found
+(ephemeral --exit-code, doctor).`;
 
 const collect = (value: string, all: string[]): string[] => [...all, value];
 

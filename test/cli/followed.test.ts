@@ -31,12 +31,16 @@ test("apply --config replaces the file for apply and SIGHUP, but not if it is re
     const broken = join(sandbox.base, "broken.json");
     writeFileSync(broken, "{");
     expect(await sandbox.run(["apply", "--config", broken])).toMatchObject({ code: 2 });
+    const refused = await sandbox.run(["status"]);
+    expect(refused.stdout).toMatch(/the configuration was not taken: .*broken\.json/);
+    expect(refused.code).toBe(7);
     listing(sandbox, "b.json", ["a", "d"]);
     const { daemon } = await sandbox.status();
     process.kill(daemon?.pid ?? 0, "SIGHUP");
     await until("the file last taken", 20_000, () => mounted(sandbox).includes("d"));
     expect(mounted(sandbox)).toEqual(["a", "d"]);
     expect((await sandbox.status()).configFile).toBe(second);
+    expect(await sandbox.run(["status"])).toMatchObject({ code: 0 });
   }));
 
 test("adopt moves what the file last applied lists, and mounts it", () =>

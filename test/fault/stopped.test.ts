@@ -41,6 +41,7 @@ test.each(WAYS.filter((way) => way.name !== "kernel shared"))(
         waiting = outcome(sandbox, data, APPEND);
         const report = await deadline("status with a stopped server", ANSWER_MS, sandbox.status(), () => kernelStacks(daemon));
         expect(report.problems).toContain(`the server was stopped, and every mount waits for it; kill -CONT ${server}`);
+        expect(await sandbox.run(["status"])).toMatchObject({ code: 7 });
       });
       expect(await deadline("an append", ANSWER_MS, waiting, () => kernelStacks(server))).toBe("ok");
 

@@ -26,8 +26,11 @@ export async function status(options: StatusOptions): Promise<void> {
   if (options.watch === true && process.stdout.isTTY) return watch(draw);
   const report = await getStatus();
   printReport(report, options);
-  process.exitCode = report.daemon === null ? EXIT.noDaemon : report.entries.every((entry) => entry.healthy) ? EXIT.done : EXIT.partial;
+  process.exitCode = report.daemon === null ? EXIT.noDaemon : isFine(report) ? EXIT.done : EXIT.partial;
 }
+
+const isFine = ({ entries, refusals, problems }: StatusReport): boolean =>
+  entries.every((entry) => entry.healthy) && refusals.length === 0 && problems.length === 0;
 
 async function getStatus(): Promise<StatusReport> {
   try {
