@@ -2,6 +2,7 @@
 // plan was carried out gives an empty one. Order: detach deepest first, remove links of ours, make directories, adopt, mount parents
 // first, link. Refusing one entry leaves the others alone, except those inside of it.
 import { isBelow } from "../config/place.ts";
+import { word } from "../shell.ts";
 import { Directories } from "./directories.ts";
 import { behind, chain, outerOf } from "./lookups.ts";
 import { linkObstacle, mountpointObstacle, parentObstacle, rootObstacle, sourceObstacle } from "./obstacles.ts";
@@ -282,5 +283,5 @@ const refusal = (spec: Spec, { reason, hint }: Obstacle): Refusal => ({
 
 const stuck = (target: string): Obstacle => ({
   reason: `the mount at ${target} does not answer`,
-  hint: "look at its storage; to give it up: hmpersist unmount --lazy, then hmpersist apply",
+  hint: `look at its storage; to give it up: fusermount3 -uz ${word(target)}, then hmpersist apply`,
 });

@@ -234,10 +234,10 @@ test.each<[string, OwnMount[], Desired, string[]]>([
 test("a stuck mount is refused, not touched; so is one that left the configuration", () => {
   const world = new World({ ...base, "/p/a": "directory" });
   world.mounts = [served("/h/a", "/p/a", { health: "stuck" }), served("/h/z", "/p/z", { health: "stuck" })];
-  const way = "look at its storage; to give it up: hmpersist unmount --lazy, then hmpersist apply";
+  const way = (path: string): string => `look at its storage; to give it up: fusermount3 -uz ${path}, then hmpersist apply`;
   expect(planned(one, world)).toEqual([
-    `${D}the mount at /h/a does not answer; ${way}`,
-    `(no longer listed): the mount at /h/z does not answer; ${way}`,
+    `${D}the mount at /h/a does not answer; ${way("/h/a")}`,
+    `(no longer listed): the mount at /h/z does not answer; ${way("/h/z")}`,
   ]);
 });
 
