@@ -1,12 +1,11 @@
 // `hmpersist config check` and `config schema`.
-import { resolve } from "node:path";
 import { locations } from "../../config/locations.ts";
 import { EXIT } from "../../errors.ts";
 import { makeDesired } from "../../plan/desired.ts";
 import { explainRefusals } from "../../plan/explain.ts";
 import { printable } from "../../sys/text.ts";
 import { printJson } from "../json-output.ts";
-import { loadSettings } from "../settings.ts";
+import { absolute, loadSettings } from "../settings.ts";
 
 export interface CheckOptions {
   readonly config?: string;
@@ -15,8 +14,8 @@ export interface CheckOptions {
 }
 
 export async function check(file: string | undefined, options: CheckOptions): Promise<void> {
-  const path = resolve(file ?? options.config ?? locations(process.env).configFile);
-  const { config } = await loadSettings({ ...options, config: path, directory: [], file: [] });
+  const path = absolute(file ?? options.config ?? locations(process.env).configFile);
+  const { config } = await loadSettings({ config: path, home: options.home, directory: [], file: [] });
   const desired = makeDesired(config, { root: process.geteuid?.() === 0 });
   const directories = desired.mounts.length + desired.links.filter((link) => link.what === "directory").length;
   const files = desired.links.length + desired.mounts.length - directories;
