@@ -106,6 +106,7 @@ export class Daemon {
       leaving: (mountpoint, files) => this.#fdStore.putFiles(mountpoint, files),
       released: (mountpoint) => this.#fdStore.drop(mountpoint),
       ended: (mountpoint, reason) => this.#mountEnded(mountpoint, reason),
+      answered: () => this.#repair(),
       died: (how, lost) => this.#serverDied(how, lost),
       lost: (mountpoint, reason) => this.#mountLost(mountpoint, reason),
     });
@@ -404,7 +405,10 @@ export class Daemon {
     // A look that comes late brings the entries up to date for the next report.
     const looks = Promise.all([this.#links.check(), this.#checkStorages()]);
     const [stats] = await Promise.all([this.#server.stats(), Promise.race([looks, sleep(LOOK_MS)])]);
-    const entries = this.#entries.report(stats, (target) => this.#server.engineOf(target), this.#unlisted());
+    const entries = this.#entries.report(stats, (target) => this.#server.engineOf(target), {
+      left: this.#unlisted(),
+      stuck: this.#server.stuck,
+    });
     const { pid, restarts, deaths, lastDeath, mountpoints } = this.#server;
     const waiting = pid === undefined && mountpoints.length > 0;
     const between = waiting ? [`the server died (${lastDeath ?? "replaced"}); the next one takes over in a moment`] : [];

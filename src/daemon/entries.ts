@@ -87,12 +87,17 @@ export class Entries {
     return this.#others.get(target);
   }
 
+  /** @param mounts left: those that no entry is for; stuck: those that nobody serves because their storages do not answer. */
   report(
     stats: Record<string, ServeStats>,
     engineOf: (target: string) => EngineName | undefined,
-    left: readonly LeftMount[],
+    mounts: { readonly left: readonly LeftMount[]; readonly stuck: readonly string[] },
   ): EntryStatus[] {
-    const listed = [...this.#entries.values()].map(({ spec, state, detail, healed, backups }): EntryStatus => ({
+    const all = [...this.#entries.values()].map((entry): Entry => {
+      const waits = entry.state === "mounted" && mounts.stuck.includes(entry.spec.target);
+      return waits ? { ...entry, state: "stuck", detail: "its storage does not answer; it goes on when that does" } : entry;
+    });
+    const listed = all.map(({ spec, state, detail, healed, backups }): EntryStatus => ({
       type: spec.kind === "mount" || spec.what === "directory" ? "directory" : "file",
       source: spec.source,
       target: spec.target,
@@ -107,7 +112,7 @@ export class Entries {
       ...(backups.length === 0 ? {} : { backups }),
       ...(stats[spec.target] === undefined ? {} : { stats: stats[spec.target] }),
     }));
-    const unlisted = left.filter(({ mountpoint }) => !this.#entries.has(mountpoint));
+    const unlisted = mounts.left.filter(({ mountpoint }) => !this.#entries.has(mountpoint));
     return [...listed, ...unlisted.map((mount) => unlistedStatus(mount, engineOf(mount.mountpoint)))];
   }
 }

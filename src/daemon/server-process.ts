@@ -10,19 +10,28 @@ import { close } from "../sys/file.ts";
 import { libc } from "../sys/libc.ts";
 import { cstr } from "../sys/name.ts";
 import { sendFds, socketpair } from "../sys/socket.ts";
+import { threadNames } from "../sys/process-state.ts";
 import type { EngineName, ServeSpec, ServeStats } from "../engine/engine.ts";
 import type { HandedMount } from "../engine/handover.ts";
 import { hearKeeper, sendKept } from "../engine/keeping.ts";
 import type { FromServer, ToServer } from "../engine/host-protocol.ts";
+import { threadName } from "../engine/thread-name.ts";
 import { HmpersistError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { Backoff } from "./backoff.ts";
+import { Death } from "./death.ts";
 
 const HOST = fileURLToPath(new URL("../engine/host.js", import.meta.url));
 const SERVE_TIMEOUT_MS = 15_000;
 const STATS_TIMEOUT_MS = 500;
 /** Until a server that could not even be started (no descriptors, no processes) is tried again. */
 const START_AGAIN_MS = 1_000;
+/** Whoever restarts the server waits so long for mounts whose storages do not answer. */
+const TAKEOVER_MS = 3_000;
+/** A change of servers takes less; a mount that is not served for longer is one whose storage does not answer. */
+const STUCK_MS = 2_000;
+/** Between two looks whether a storage has let go of the threads of a dead server. */
+const LOOK_AGAIN_MS = 200;
 
 /** Files without a name that are kept for each mount; those beyond end with their server. */
 const MAX_KEPT = 1_000;
@@ -36,6 +45,8 @@ interface Held {
   root?: string;
   /** By node: descriptors of files without a name, for the next server. */
   readonly kept: Map<number, number>;
+  /** Since when no server serves it. */
+  unservedMs: number | undefined;
 }
 
 /** The server is well, and says why it cannot serve a mount. */
@@ -58,6 +69,8 @@ export interface ServerEvents {
   ended(mountpoint: string, reason: string | undefined): void;
   /** The server died by itself. `lost` are the mounts no successor can take over. */
   died(how: string, lost: readonly string[]): void;
+  /** A mount is served that was not, because its storage did not answer. */
+  answered(mountpoint: string): void;
   /** A successor cannot serve a mount of its predecessor; it is dead. */
   lost(mountpoint: string, reason: string): void;
 }
@@ -73,6 +86,9 @@ export class ServerProcess {
   readonly #waiting = new Map<string, Waiting>();
   readonly #stats = new Map<number, (mounts: Record<string, ServeStats>) => void>();
   #child: ChildProcess | undefined;
+  #death: Death | undefined;
+  /** Dead servers with threads left, by pid: each such thread finishes the call it is in when its storage answers. */
+  readonly #remains = new Set<number>();
   #starting: Promise<ChildProcess> | undefined;
   #socket = -1;
   #seq = 0;
@@ -120,6 +136,13 @@ export class ServerProcess {
     return this.#held.get(mountpoint)?.root;
   }
 
+  /** The mounts that nobody serves because their storages do not answer. */
+  get stuck(): string[] {
+    if (this.#child === undefined) return [];
+    const before = performance.now() - STUCK_MS;
+    return [...this.#held].flatMap(([mountpoint, { unservedMs }]) => ((unservedMs ?? Infinity) < before ? [mountpoint] : []));
+  }
+
   /** Starts the server and what mounts of these storages need, so that its start and the daemon's looking around overlap. */
   warm(engine: EngineName, storages: readonly string[]): void {
     this.#start().then(
@@ -136,7 +159,7 @@ export class ServerProcess {
   async serve(engine: EngineName, spec: ServeSpec, device: number | undefined): Promise<void> {
     const state =
       device === undefined ? undefined : call("memfd_create", undefined, libc.memfd_create, cstr("hmpersist-state"), MFD_CLOEXEC);
-    const held: Held = { spec, engine, device, state, kept: new Map() };
+    const held: Held = { spec, engine, device, state, kept: new Map(), unservedMs: performance.now() };
     this.#held.set(spec.mountpoint, held);
     try {
       await this.#send(held, false);
@@ -154,7 +177,7 @@ export class ServerProcess {
   async resume(mount: HandedMount): Promise<void> {
     const { mountpoint } = mount.spec;
     const kept = new Map((mount.kept ?? []).map(({ nodeid, fd }) => [nodeid, fd]));
-    const held: Held = { ...mount, kept };
+    const held: Held = { ...mount, kept, unservedMs: performance.now() };
     this.#held.set(mountpoint, held);
     this.#events.serving(mount);
     try {
@@ -207,25 +230,23 @@ export class ServerProcess {
 
   /** Replaces the server by a new one, for an upgrade; the mounts stay. */
   async restart(): Promise<void> {
-    const child = this.#child;
-    if (child === undefined) return;
-    const gone = once(child, "exit");
-    this.#replaced = child;
-    child.kill("SIGKILL");
-    await gone;
-    await this.#takeover;
+    const death = this.#death;
+    if (death === undefined) return;
+    this.#replaced = this.#child;
+    death.kill();
+    await death.happened;
+    await Promise.race([this.#takeover, sleep(TAKEOVER_MS)]);
   }
 
   /** Ends the server. Mounts still there lose it, unless `keepMounts` leaves their descriptors to whoever else holds them. */
   async stop(keepMounts = false): Promise<void> {
     this.#stopping = true;
     this.#keepMounts = keepMounts;
-    const child = this.#child;
-    if (child !== undefined) {
-      const gone = once(child, "exit");
+    const [child, death] = [this.#child, this.#death];
+    if (child !== undefined && death !== undefined) {
       this.#tell(child, { type: "quit" });
-      const timer = setTimeout(() => child.kill("SIGKILL"), 3_000);
-      await gone;
+      const timer = setTimeout(() => death.kill(), 3_000);
+      await death.happened;
       clearTimeout(timer);
     }
     for (const [mountpoint, { kept }] of this.#held) {
@@ -269,7 +290,10 @@ export class ServerProcess {
     this.#socket = ours;
     this.#child = child;
     child.on("message", (message) => this.#hear(message as FromServer));
-    child.on("exit", (code, signal) => this.#exited(child, ours, signal ?? `exit code ${code}`));
+    this.#death = new Death(child, (how, left) => {
+      if (left) this.#leave(child);
+      this.#exited(child, ours, how);
+    });
     await Promise.race([
       once(child, "message"),
       once(child, "exit").then(() => Promise.reject(new Error("the server ended as it started"))),
@@ -280,6 +304,7 @@ export class ServerProcess {
   #hear(message: FromServer): void {
     switch (message.type) {
       case "ready":
+        this.#death?.watch();
         this.#log.debug({ pid: this.#child?.pid }, "server started");
         break;
       case "serving":
@@ -309,7 +334,11 @@ export class ServerProcess {
 
   #opened({ mountpoint, root }: Extract<FromServer, { type: "serving" }>): void {
     const held = this.#held.get(mountpoint);
-    if (held !== undefined) held.root = root;
+    if (held === undefined) return;
+    const wasStuck = this.stuck.includes(mountpoint);
+    held.root = root;
+    held.unservedMs = undefined;
+    if (wasStuck) this.#events.answered(mountpoint);
   }
 
   /** Takes what the server gives of files without a name, and closes what it drops. */
@@ -343,12 +372,24 @@ export class ServerProcess {
     this.#events.released(mountpoint);
   }
 
+  // It is waited for no longer: another one serves whatever its threads that are left do not work on.
+  #leave(child: ChildProcess): void {
+    const pid = child.pid ?? 0;
+    this.#remains.add(pid);
+    child.once("exit", () => this.#remains.delete(pid));
+    child.removeAllListeners("message");
+    if (child.connected) child.disconnect();
+    child.unref();
+  }
+
   #exited(child: ChildProcess, socket: number, how: string): void {
     if (this.#socket === socket) this.#keep(); // what it gave last
     close(socket);
     if (this.#child !== child) return;
     this.#child = undefined;
+    this.#death = undefined;
     this.#starting = undefined;
+    for (const held of this.#held.values()) held.unservedMs ??= performance.now();
     for (const mountpoint of this.#waiting.keys()) this.#settle(mountpoint, new Error(`the server ended (${how})`));
     if (this.#stopping) return;
     const lost = [...this.#held].filter(([, held]) => held.device === undefined).map(([mountpoint]) => mountpoint);
@@ -375,18 +416,37 @@ export class ServerProcess {
       this.#takeover = sleep(START_AGAIN_MS).then(() => this.#takeOver());
       return;
     }
-    await Promise.all(
-      [...this.#held.values()].map(async (held) => {
-        const { mountpoint } = held.spec;
-        try {
-          await this.#send(held, true);
-        } catch (error) {
-          this.#log.error({ mount: mountpoint, error: String(error) }, "mount was not taken over");
-          if (!(error instanceof Refused)) return;
-          this.#release(mountpoint);
-          this.#events.lost(mountpoint, error.message);
-        }
-      }),
-    );
+    const all = [...this.#held.values()];
+    const stuck = all.filter((held) => this.#isWorkedOn(held.spec.storage));
+    for (const held of stuck) void this.#goOnLater(held);
+    await Promise.all(all.filter((held) => !stuck.includes(held)).map((held) => this.#goOn(held)));
+  }
+
+  async #goOn(held: Held): Promise<void> {
+    const { mountpoint } = held.spec;
+    try {
+      await this.#send(held, true);
+    } catch (error) {
+      this.#log.error({ mount: mountpoint, error: String(error) }, "mount was not taken over");
+      if (!(error instanceof Refused)) return;
+      this.#release(mountpoint);
+      this.#events.lost(mountpoint, error.message);
+    }
+  }
+
+  // What a dead server's thread was asked is asked again of its successor, and what comes next builds on that answer: a call that is only
+  // done then would undo it.
+  async #goOnLater(held: Held): Promise<void> {
+    const { mountpoint, storage } = held.spec;
+    this.#log.warn({ mount: mountpoint }, "its storage holds a thread of the dead server; it goes on when that has ended");
+    const child = this.#child;
+    while (this.#isWorkedOn(storage)) await sleep(LOOK_AGAIN_MS, undefined, { ref: false });
+    // The next server asks anew; and the mount may have been given up.
+    if (this.#child === child && this.#held.get(mountpoint) === held) await this.#goOn(held);
+  }
+
+  /** Whether a thread that is left of a dead server is in a call on `storage`. */
+  #isWorkedOn(storage: string): boolean {
+    return [...this.#remains].some((pid) => threadNames(pid).includes(threadName(storage)));
   }
 }

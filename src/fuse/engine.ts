@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { MessageChannel, Worker } from "node:worker_threads";
 import type { Engine, Heritage, ServedMount, ServeSpec, ServeStats } from "../engine/engine.ts";
 import type { KeptFile } from "../engine/keeping.ts";
+import { threadName } from "../engine/thread-name.ts";
 import { monotonicMs } from "../sys/clock.ts";
 import { EFD_CLOEXEC, EFD_NONBLOCK } from "../sys/constants.ts";
 import { call } from "../sys/call.ts";
@@ -61,11 +62,14 @@ class ServingThread {
   readonly #mounts = new Map<number, Mount>();
   #closing = false;
   readonly #kept: () => void;
+  readonly #name: string;
   readonly exited: Promise<void>;
 
-  constructor(spinUs: number, passthrough: boolean, turn: SharedArrayBuffer, kept: () => void) {
+  constructor(name: string, spinUs: number, passthrough: boolean, turn: SharedArrayBuffer, kept: () => void) {
+    this.#name = name;
     this.#kept = kept;
     const workerData: ThreadData = {
+      name,
       control: this.#control.port2,
       wake: this.#wake,
       lanes: this.#lanes.map((lane) => lane.port1),
@@ -118,7 +122,7 @@ class ServingThread {
   #startLane(slot: number): void {
     for (const fd of this.#reserve.splice(0, RESERVE)) close(fd);
     const { port2: port } = this.#lanes[slot] as MessageChannel;
-    const workerData: LaneData = { port, inflight: this.#inflight, slot };
+    const workerData: LaneData = { name: this.#name, port, inflight: this.#inflight, slot };
     const lane = new Worker(new URL("lane.js", import.meta.url), { workerData, transferList: [port], resourceLimits: LIMITS });
     lane.on("error", (error) => this.#fail("an I/O lane", error));
     lane.unref();
@@ -170,7 +174,7 @@ export function createKernelEngine(options: KernelEngineOptions = {}): Engine {
   const threadOf = (storage: string): ServingThread => {
     let thread = threads.get(storage);
     if (thread === undefined) {
-      thread = new ServingThread(spinTime(options), passthrough, turn, options.kept ?? (() => {}));
+      thread = new ServingThread(threadName(storage), spinTime(options), passthrough, turn, options.kept ?? (() => {}));
       threads.set(storage, thread);
       void thread.exited.then(() => threads.delete(storage));
     }

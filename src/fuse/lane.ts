@@ -1,6 +1,7 @@
 // An I/O lane: a thread for the calls of one storage that may sleep long. It answers the kernel by itself; the descriptors it was given
 // are its own duplicates and closed when done. A lane that a dead storage holds for ever holds nobody but its own callers.
 import { workerData } from "node:worker_threads";
+import { nameThread } from "../engine/thread-name.ts";
 import { hot } from "../sys/hot.ts";
 import { fuse_out_header } from "./abi/structs.ts";
 import { Memory, REPLY } from "./codec/memory.ts";
@@ -8,9 +9,10 @@ import { FAULTS } from "./faults.ts";
 import { COUNTER, type LaneData, type LaneRequest } from "./messages.ts";
 import { runJob } from "./passthrough/lane-job.ts";
 
-const { port, inflight, slot } = workerData as LaneData;
+const { name, port, inflight, slot } = workerData as LaneData;
 const pending = new Int32Array(inflight);
 const mem = new Memory();
+nameThread(name);
 
 port.on("message", (job: LaneRequest) => {
   const result = runJob(mem, job);

@@ -7,6 +7,8 @@ import type { LaneJob } from "./passthrough/lane-job.ts";
 import type { Limits } from "./passthrough/passthrough.ts";
 
 export interface ThreadData {
+  /** What the thread is called: see ../engine/thread-name.ts. */
+  readonly name: string;
   readonly control: MessagePort;
   /** eventfd that the main thread writes after it posted to `control`. */
   readonly wake: number;
@@ -52,6 +54,8 @@ export interface LaneRequest extends LaneJob {
 }
 
 export interface LaneData {
+  /** Its serving thread's. */
+  readonly name: string;
   readonly port: MessagePort;
   readonly inflight: SharedArrayBuffer;
   /** Its own slot of `inflight`. */

@@ -3,6 +3,7 @@
 // one for up to `spinUs` before it sleeps (waking a sleeper costs more than an operation does), and asleep it costs nothing.
 import { writeSync } from "node:fs";
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { nameThread } from "../engine/thread-name.ts";
 import { call } from "../sys/call.ts";
 import { printableLines } from "../sys/text.ts";
 import { monotonicMs } from "../sys/clock.ts";
@@ -181,6 +182,7 @@ function count({ session, counters }: Served): void {
   counters[COUNTER.handles] = fs.handles.count;
 }
 
+nameThread(data.name);
 leaveSharedFsStruct();
 hot.umask(0);
 watch(EPOLL_CTL_ADD, data.wake, CONTROL);

@@ -104,6 +104,8 @@ export const libc = {
   poll: bind<(fds: Bytes, count: number, timeout: number) => number>("int poll(uint8_t*, ulong, int)"),
 
   // process
+  /** pidfd_open(2), by its number: not every libc has it. */
+  pidfd_open: bind<(number: number, pid: number, flags: number) => number>("long syscall(long, int, uint32_t)"),
   getuid: bind<() => number>("uint32_t getuid()"),
   _exit: bind<(status: number) => void>("void _exit(int)"),
   umask: bind<(mask: number) => number>("uint32_t umask(uint32_t)"),
@@ -122,6 +124,12 @@ export const viewOf = (pointer: bigint, length: number): ArrayBuffer => koffi.vi
 
 /** Loads a shared library for the code loaded after it: its symbols are global, and a library of its SONAME counts as loaded. */
 export const loadLibrary = (path: string): void => void koffi.load(path, { global: true });
+
+/** Calls `onEvent` on the event loop whenever `fd` can be read or has ended. Returns what ends the watch. */
+export function watchReadable(fd: number, onEvent: () => void): () => void {
+  const handle = koffi.node.poll(fd, { readable: true }, onEvent);
+  return () => handle.close();
+}
 
 /** Calls `onEvent` on the event loop when `fd` hangs up or errs; nothing else about it is waited for. Returns what ends the watch. */
 export function watchHangup(fd: number, onEvent: () => void): () => void {

@@ -1,0 +1,70 @@
+// A storage hangs and holds a thread of the server in a call that cannot be killed. The server is replaced all the same: the mounts of the
+// other storages go on with its successor, those of this one when it answers, and what was asked of it comes before what was asked later.
+import { once } from "node:events";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import type { EntryState } from "../../src/daemon/status.ts";
+import { deadline, kernelStacks, until } from "../helpers/deadline.ts";
+import { mountAll, outcome } from "../helpers/faults.ts";
+import { withHungStorage } from "../helpers/hung-storage.ts";
+import { withSandbox, type Sandbox } from "../helpers/sandbox.ts";
+
+const ANSWER_MS = 20_000;
+const WRITE = `open("file", "w").write("text"); os.listdir(".")`;
+// A word before the storage hangs, and two that follow on the call that it holds.
+const WRITER = `
+import os, sys
+fd = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
+for words in [["one"], ["two", "six"]]:
+    for word in words: os.pwrite(fd, word.encode(), 0)
+    print(words, flush=True)
+    sys.stdin.readline()
+`;
+
+const states = async (sandbox: Sandbox, wanted: Readonly<Record<string, EntryState>>): Promise<void> => {
+  const all = Object.entries(wanted);
+  await sandbox.statusUntil(JSON.stringify(wanted), ({ entries }) =>
+    all.every(([target, state]) => entries.find((entry) => entry.target === join(sandbox.home, target))?.state === state),
+  );
+};
+
+test.each([
+  { how: "SIGKILL", shown: "stuck" },
+  // It says of a storage that does not answer that it refuses its entries.
+  { how: "apply --restart-server", shown: "refused" },
+] as const)("$how while a storage holds a thread of the server", { timeout: 180_000 }, ({ how, shown }) =>
+  withSandbox("held", {}, async (sandbox) => {
+    const [real, other] = [join(sandbox.base, "real"), join(sandbox.base, "other")];
+    for (const directory of [join(real, "held"), join(other, "free")]) mkdirSync(directory, { recursive: true });
+    await withHungStorage(real, async (storage) => {
+      await mountAll(sandbox, "kernel", { [storage.path]: { directories: ["held"] }, [other]: { directories: ["free"] } });
+      const free = join(sandbox.home, "free");
+      const { server } = await sandbox.status();
+      const pid = server?.pid ?? 0;
+      const writer = sandbox.spawn("python3", ["-c", WRITER, join(sandbox.home, "held/word")], {}, "pipe");
+      const stacks = (): string => `${kernelStacks(writer.pid ?? 0)}\n${kernelStacks(pid)}\n${sandbox.log()}`;
+      const line = (): Promise<unknown> => deadline("a line of the writer", ANSWER_MS, once(writer.stdout ?? writer, "data"), stacks);
+      await line();
+      storage.hang();
+      try {
+        writer.stdin?.write("go on\n");
+        await until("the server to be held", ANSWER_MS, storage.holds, stacks);
+        if (how === "SIGKILL") process.kill(pid, "SIGKILL");
+        else await sandbox.run(how.split(" "));
+        expect(await deadline("work on the other storage", ANSWER_MS, outcome(sandbox, free, WRITE), stacks)).toBe("ok");
+        await states(sandbox, { held: shown, free: "mounted" });
+        expect((await sandbox.status()).server?.pid).not.toBe(pid);
+        expect(existsSync(`/proc/${pid}`)).toBe(true);
+      } finally {
+        storage.answer();
+      }
+      await line();
+      await states(sandbox, { held: "mounted", free: "mounted" });
+      expect(readFileSync(join(real, "held/word"), "utf8")).toBe("six");
+      writer.kill("SIGKILL");
+      await deadline("the end of the writer", ANSWER_MS, once(writer, "exit"), stacks);
+      expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0 });
+    });
+  }),
+);
