@@ -92,6 +92,8 @@ export class Daemon {
   #problems: string[] = [];
   #engine: Promise<EngineProbe> | undefined;
   #stopping = false;
+  #stopped: Promise<void> | undefined;
+  #releaseLock: (() => void) | undefined;
   #unwatch: (() => void) | undefined;
   /** The file systems of the storages when they were last looked at. */
   #seenStorages = "";
@@ -118,7 +120,7 @@ export class Daemon {
   /** Takes the instance lock, opens the control socket and brings the home up. Throws HmpersistError if a daemon runs already. */
   async start(): Promise<Outcome> {
     const { lockFile, controlSocket } = locations(process.env);
-    takeInstanceLock(lockFile);
+    this.#releaseLock = takeInstanceLock(lockFile);
     const outcome = await this.#queue.run(async () => {
       rmSync(this.#restartMark, { force: true });
       await this.#loadAtStart();
@@ -148,8 +150,12 @@ export class Daemon {
   }
 
   /** Unmounts everything and ends the server. Busy mounts are detached: their open files work until they are closed or the server ends. */
-  async stop(): Promise<void> {
-    if (this.#stopping) return;
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
     this.#stopping = true;
     this.#notifier.stopping();
     this.#unwatch?.();
@@ -162,6 +168,8 @@ export class Daemon {
       await this.#server.stop(keepMounts);
       await this.#lanes.close();
       this.#control?.close();
+      // The process may have to wait yet for a look at a storage that hangs.
+      this.#releaseLock?.();
     });
   }
 
@@ -314,6 +322,8 @@ export class Daemon {
     lazy: boolean,
     targets: readonly string[] | undefined,
   ): Promise<{ unmounted: string[]; busy: Record<string, string> }> {
+    // All goes, and then the daemon.
+    if (this.#stopping) return { unmounted: [], busy: {} };
     const result = await this.#queue.run(async () => {
       const unmounted: string[] = [];
       const busy: Record<string, string> = {};

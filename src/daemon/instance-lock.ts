@@ -36,10 +36,10 @@ export function makePrivateDirectory(path: string): void {
 }
 
 /**
- * Takes the lock for as long as this process lives.
+ * Takes the lock for as long as this process lives, unless it is released before.
  * @throws HmpersistError HMP_DAEMON_RUNNING, naming the pid that holds it.
  */
-export function takeInstanceLock(path: string): void {
+export function takeInstanceLock(path: string): () => void {
   makePrivateDirectory(dirname(path));
   const fd = openLock(path);
   const result = raw(libc.flock, fd, LOCK_EX | LOCK_NB);
@@ -57,6 +57,7 @@ export function takeInstanceLock(path: string): void {
   const pid = Buffer.from(`${process.pid}\n`);
   // Without room for it the lock is as good; only its holder has no name.
   raw(libc.pwrite, fd, pid, pid.length, 0);
+  return () => close(fd);
 }
 
 function openLock(path: string): number {
@@ -90,10 +91,17 @@ export function lockHolder(path: string): number | undefined {
   }
 }
 
-/** Waits until no daemon holds the lock, at most `ms`: then the next one can be started. */
-export async function instanceEnded(path: string, ms: number): Promise<void> {
+/** Waits until no daemon holds the lock, so that the next one can be started; false if one still does after `ms`. */
+export async function instanceEnded(path: string, ms: number): Promise<boolean> {
   const end = monotonicMs() + ms;
   const fd = openat(AT_FDCWD, cstr(path), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-  while (raw(libc.flock, fd, LOCK_EX | LOCK_NB) < 0 && monotonicMs() < end) await new Promise((resolve) => setTimeout(resolve, 10));
-  close(fd);
+  try {
+    while (raw(libc.flock, fd, LOCK_EX | LOCK_NB) < 0) {
+      if (monotonicMs() > end) return false;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    return true;
+  } finally {
+    close(fd);
+  }
 }

@@ -6,8 +6,9 @@ import { isWithin } from "../../config/place.ts";
 import { realEntry, realHome } from "../../config/real-path.ts";
 import { listedMounts } from "../../daemon/mount-list.ts";
 import { ask } from "../../daemon/control/client.ts";
-import { instanceEnded } from "../../daemon/instance-lock.ts";
+import { instanceEnded, lockHolder } from "../../daemon/instance-lock.ts";
 import { describeHolders } from "../../daemon/busy.ts";
+import type { StatusReport } from "../../daemon/status.ts";
 import { EXIT, HmpersistError } from "../../errors.ts";
 import { findHolders } from "../../mount/holders.ts";
 import { unmount as unmountOne } from "../../mount/unmount.ts";
@@ -25,18 +26,23 @@ export interface UnmountOptions {
 interface Result {
   readonly unmounted: readonly string[];
   readonly busy: Readonly<Record<string, string>>;
+  /** That the daemon has not ended although it has nothing left. */
+  readonly daemon?: string;
 }
 
 const TIMEOUT_MS = 60_000;
 const DAEMON_END_MS = 10_000;
+const STATUS_MS = 2_000;
 
 export async function unmount(targets: readonly string[], options: UnmountOptions): Promise<void> {
   if (options.leftovers && comesBack()) return;
   const paths = targets.map((target) => realEntry(resolve(target)));
   const result = options.leftovers ? await leftovers(paths, true) : await throughDaemon(paths, options.lazy);
   print(result, options);
-  process.exitCode = Object.keys(result.busy).length > 0 ? EXIT.busy : EXIT.done;
+  process.exitCode = isBusy(result) ? EXIT.busy : result.daemon === undefined ? EXIT.done : EXIT.partial;
 }
+
+const isBusy = (result: Result): boolean => Object.keys(result.busy).length > 0;
 
 // For ExecStopPost=: systemd says how the service ended, and the daemon leaves a mark when it is being restarted. In both cases the mounts
 // wait, with their descriptors in systemd's store, for the daemon that is started next.
@@ -51,8 +57,10 @@ async function throughDaemon(targets: readonly string[], lazy: boolean): Promise
     const request = { command: "unmount", lazy, ...(targets.length === 0 ? {} : { targets }) } as const;
     const result = await ask<Result>(controlSocket, request, TIMEOUT_MS);
     // The daemon ends once it has nothing left: whoever starts the next one right after this command must not find it still there.
-    if (targets.length === 0 && Object.keys(result.busy).length === 0) await instanceEnded(lockFile, DAEMON_END_MS);
-    return result;
+    if (targets.length > 0 || isBusy(result) || (await instanceEnded(lockFile, DAEMON_END_MS))) return result;
+    const { problems } = await ask<StatusReport>(controlSocket, { command: "status" }, STATUS_MS).catch(() => ({ problems: [] }));
+    const pid = lockHolder(lockFile) ?? "unknown";
+    return { ...result, daemon: [`the daemon (pid ${pid}) has not ended yet`, ...problems].join("; ") };
   } catch (error) {
     if (!(error instanceof HmpersistError) || error.code !== "HMP_NO_DAEMON") throw error;
     return leftovers(targets, lazy);
@@ -85,6 +93,7 @@ function print(result: Result, options: UnmountOptions): void {
   }
   process.stdout.write(`${result.unmounted.length} unmounted\n`);
   for (const [target, why] of Object.entries(result.busy)) process.stderr.write(`${printable(target)}: ${printable(why)}\n`);
-  if (Object.keys(result.busy).length > 0)
-    process.stderr.write("  hint: end these programs, or 'hmpersist unmount --lazy' detaches the mounts now\n");
+  if (isBusy(result)) process.stderr.write("  hint: end these programs, or 'hmpersist unmount --lazy' detaches the mounts now\n");
+  if (result.daemon === undefined) return;
+  process.stderr.write(`${printable(result.daemon)}\n  hint: it ends when its storages answer; no other one can be started before\n`);
 }

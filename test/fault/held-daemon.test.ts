@@ -1,0 +1,73 @@
+// The end of a daemon, when it is told twice and when a storage holds a thread of it in a call that cannot be killed.
+import { once } from "node:events";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { deadline, kernelStacks, until } from "../helpers/deadline.ts";
+import { mountAll, mountData } from "../helpers/faults.ts";
+import { withHungStorage } from "../helpers/hung-storage.ts";
+import { withSandbox } from "../helpers/sandbox.ts";
+
+const END_MS = 30_000;
+
+test("a second signal does not cut short what the first one began", { timeout: 60_000 }, () =>
+  withSandbox("twice", {}, async (sandbox) => {
+    mkdirSync(join(sandbox.storage, "data"));
+    sandbox.writeConfig({ home: sandbox.home, persistence: { [sandbox.storage]: { directories: ["data"] } } });
+    const daemon = sandbox.daemon();
+    await sandbox.statusUntil("the mount", ({ entries }) => entries.every(({ state }) => state === "mounted"));
+    daemon.kill("SIGTERM");
+    daemon.kill("SIGINT");
+    expect(await deadline("the end of the daemon", END_MS, once(daemon, "exit"), () => kernelStacks(daemon.pid ?? 0))).toEqual([0, null]);
+    expect(sandbox.mounts()).toEqual([]);
+  }),
+);
+
+test("a daemon that waits for looks at storages that hang is no hindrance to the next one", { timeout: 120_000 }, () =>
+  withSandbox("held-looks", {}, async (sandbox) => {
+    const real = join(sandbox.base, "real");
+    // As many as node has threads for looks.
+    const names = ["a", "b", "c", "d"];
+    for (const name of names) mkdirSync(join(real, name, "data"), { recursive: true });
+    await withHungStorage(real, async (storage) => {
+      const persistence = Object.fromEntries(names.map((name) => [join(storage.path, name), { directories: [`data-${name}`] }]));
+      sandbox.writeConfig({ home: sandbox.home, persistence });
+      storage.hang();
+      expect((await sandbox.run(["mount", "--config", sandbox.configFile])).code).not.toBe(0);
+      expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0 });
+      await mountData(sandbox, sandbox.storage, { engine: "kernel", cache: "shared" });
+      expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0 });
+    });
+  }),
+);
+
+test("unmount says that the daemon has not ended, as long as a link is being mended on a storage that hangs", { timeout: 120_000 }, () =>
+  withSandbox("held-link", {}, async (sandbox) => {
+    const real = join(sandbox.base, "real");
+    mkdirSync(real);
+    await withHungStorage(real, async (storage) => {
+      await mountAll(sandbox, "kernel", { [storage.path]: { files: ["settings"] } });
+      const settings = join(sandbox.home, "settings");
+      const pid = (await sandbox.status()).daemon?.pid ?? 0;
+      writeFileSync(settings, "old");
+      storage.hang();
+      rmSync(settings);
+      writeFileSync(settings, "new");
+      await until("the daemon to be held", END_MS, storage.holds, () => kernelStacks(pid));
+      const ran = await sandbox.run(["unmount"]);
+      expect(ran, ran.stdout + ran.stderr).toMatchObject({ code: 7 });
+      expect(ran.stderr).toContain(`the daemon (pid ${pid}) has not ended yet`);
+      expect(await sandbox.run(["unmount"])).toMatchObject({ code: 7 });
+      storage.answer();
+      await until(
+        "the end of the daemon",
+        END_MS,
+        () => !sandbox.pids().includes(pid),
+        () => kernelStacks(pid),
+      );
+      expect(await sandbox.run(["mount", "--config", sandbox.configFile])).toMatchObject({ code: 0 });
+      expect(readFileSync(settings, "utf8")).toBe("new");
+      expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0 });
+    });
+  }),
+);
