@@ -125,7 +125,7 @@ export class Daemon {
       rmSync(this.#restartMark, { force: true });
       await this.#loadAtStart();
       await this.#takeOverMounts();
-      this.#control = await listen(controlSocket, (request) => this.#handle(request), this.#log);
+      this.#control = await listen(controlSocket, (request, isWanted) => this.#handle(request, isWanted), this.#log);
       return this.#reconcile();
     });
     this.#sayReady();
@@ -137,8 +137,8 @@ export class Daemon {
   }
 
   /** SIGHUP and `apply`: reads the configuration anew and reconciles. */
-  apply(file?: string): Promise<Outcome> {
-    return this.#queue.run(async () => {
+  apply(file?: string, isWanted = (): boolean => true): Promise<Outcome> {
+    return this.#whenWanted(isWanted, async () => {
       this.#notifier.reloading();
       try {
         await this.#load(file);
@@ -299,7 +299,15 @@ export class Daemon {
     return this.#engine;
   }
 
-  async #handle(request: ControlRequest): Promise<unknown> {
+  // Who asked may have gone while others were served, or while this process was stopped: then it is not done behind their back.
+  #whenWanted<T>(isWanted: () => boolean, work: () => Promise<T>): Promise<T> {
+    return this.#queue.run(async () => {
+      if (!isWanted()) throw new HmpersistError("HMP_TIMEOUT", "who asked for this has gone");
+      return work();
+    });
+  }
+
+  async #handle(request: ControlRequest, isWanted: () => boolean): Promise<unknown> {
     switch (request.command) {
       case "status":
         return this.#report();
@@ -311,20 +319,21 @@ export class Daemon {
           return { lines: explainPlan(plan), refusals: plan.refusals, actions: plan.actions.length };
         });
       case "apply":
-        if (request.restartServer === true) await this.#queue.run(() => this.#server.restart());
-        return this.apply(request.config);
+        if (request.restartServer === true) await this.#whenWanted(isWanted, () => this.#server.restart());
+        return this.apply(request.config, isWanted);
       case "unmount":
-        return this.#unmountCommand(request.lazy, request.targets);
+        return this.#unmountCommand(request.lazy, request.targets, isWanted);
     }
   }
 
   async #unmountCommand(
     lazy: boolean,
     targets: readonly string[] | undefined,
+    isWanted: () => boolean,
   ): Promise<{ unmounted: string[]; busy: Record<string, string> }> {
     // All goes, and then the daemon.
     if (this.#stopping) return { unmounted: [], busy: {} };
-    const result = await this.#queue.run(async () => {
+    const result = await this.#whenWanted(isWanted, async () => {
       const unmounted: string[] = [];
       const busy: Record<string, string> = {};
       for (const target of this.#deepestFirst()) {

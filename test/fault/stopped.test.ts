@@ -2,6 +2,7 @@
 // `status` says who is stopped.
 import { once } from "node:events";
 import { lstatSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { deadline, kernelStacks, until } from "../helpers/deadline.ts";
@@ -68,6 +69,29 @@ test.each(WAYS.filter((way) => way.name !== "kernel shared"))(
       expect(log(sandbox)).toBe("line\n".repeat(4));
       expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0 });
     }),
+);
+
+test("what was asked of a stopped daemon is not done once nobody waits for it any more", { timeout: 60_000 }, () =>
+  withSandbox("abandoned", {}, async (sandbox) => {
+    await mountData(sandbox, sandbox.storage, { engine: "kernel", cache: "shared" });
+    const daemon = (await sandbox.status()).daemon?.pid ?? 0;
+    await whileStopped([daemon], async () => {
+      const asking = connect(join(sandbox.base, "run/hmpersist/control.sock"));
+      await deadline("a connection", ANSWER_MS, once(asking, "connect"));
+      await new Promise((resolve) => asking.write('{"command":"unmount","lazy":false}\n', resolve));
+      asking.destroy();
+    });
+    // Its turn comes after whatever was asked before.
+    expect(await sandbox.run(["plan"])).toMatchObject({ code: 0 });
+    const after = await sandbox.status();
+    expect([after.daemon?.pid, after.entries.map(({ state }) => state)]).toEqual([daemon, ["mounted"]]);
+    // Who only has no more to ask is answered.
+    const half = connect({ path: join(sandbox.base, "run/hmpersist/control.sock"), allowHalfOpen: true });
+    half.end('{"command":"unmount","lazy":false}\n');
+    const [answer] = (await deadline("an answer", ANSWER_MS, once(half, "data"))) as [Buffer];
+    half.destroy();
+    expect(JSON.parse(answer.toString())).toMatchObject({ ok: true, result: { busy: {} } });
+  }),
 );
 
 test("programs on a storage that goes by fits and starts complete", { timeout: 60_000 }, () =>

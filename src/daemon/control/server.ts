@@ -3,11 +3,12 @@ import { chmodSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { once } from "node:events";
 import { EXIT, HmpersistError } from "../../errors.ts";
-import { peerUid } from "../../sys/socket.ts";
+import { hasHungUp, peerUid } from "../../sys/socket.ts";
 import type { Log } from "../../log.ts";
 import { MAX_MESSAGE, parseRequest, type ControlReply, type ControlRequest } from "./protocol.ts";
 
-export type Handler = (request: ControlRequest) => Promise<unknown>;
+/** `isWanted`: whether anybody still waits for the answer; not asked once the work has begun. */
+export type Handler = (request: ControlRequest, isWanted: () => boolean) => Promise<unknown>;
 
 const IDLE_MS = 60_000;
 
@@ -70,7 +71,7 @@ async function converse(socket: Socket, handler: Handler, log: Log): Promise<voi
       if (whole.length > MAX_MESSAGE) return void socket.destroy();
       // A long command is not an idle connection.
       socket.setTimeout(0);
-      const reply = await answer(whole, handler, log);
+      const reply = await answer(whole, (request) => handler(request, () => isHeard(socket)), log);
       if (!socket.write(`${JSON.stringify(reply)}\n`)) await Promise.race([once(socket, "drain"), once(socket, "close")]);
       socket.setTimeout(IDLE_MS);
     }
@@ -83,11 +84,18 @@ async function converse(socket: Socket, handler: Handler, log: Log): Promise<voi
 }
 
 function uidOf(socket: Socket): number | undefined {
-  const { fd } = (socket as unknown as { _handle: { fd: number } })._handle;
+  const fd = fdOf(socket);
   return fd < 0 ? undefined : peerUid(fd);
 }
 
-async function answer(line: string, handler: Handler, log: Log): Promise<ControlReply> {
+function isHeard(socket: Socket): boolean {
+  const fd = fdOf(socket);
+  return fd >= 0 && !hasHungUp(fd);
+}
+
+const fdOf = (socket: Socket): number => (socket as unknown as { _handle: { fd: number } | null })._handle?.fd ?? -1;
+
+async function answer(line: string, handler: (request: ControlRequest) => Promise<unknown>, log: Log): Promise<ControlReply> {
   const request = parseRequest(line);
   if (request === undefined) {
     return {
