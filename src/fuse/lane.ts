@@ -25,6 +25,7 @@ port.on("message", (job: LaneRequest) => {
   mem.setWord(REPLY + fuse_out_header.unique, job.uniqueLo);
   mem.setWord(REPLY + fuse_out_header.unique + 4, job.uniqueHi);
   hot.write(job.device, mem.address + REPLY, length);
+  hot.close(job.device);
   if (job.kind !== "close") hot.close(job.fd);
   if (job.to >= 0) hot.close(job.to);
   Atomics.sub(pending, slot, 1);

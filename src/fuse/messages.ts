@@ -46,6 +46,7 @@ export type FromThread =
 
 /** One call for a lane, and where its answer goes. */
 export interface LaneRequest extends LaneJob {
+  /** A duplicate which the lane closes: the session may be over, and the number of its own another file's, before a storage lets go of the lane. */
   readonly device: number;
   readonly uniqueLo: number;
   readonly uniqueHi: number;

@@ -32,7 +32,8 @@ const INIT = 26;
 
 /** What a session needs of its thread. */
 export interface SessionHost {
-  defer(session: Session, uniqueLo: number, uniqueHi: number, job: LaneJob): void;
+  /** `device`, a duplicate, is its own from here on. */
+  defer(session: Session, device: number, uniqueLo: number, uniqueHi: number, job: LaneJob): void;
   /** The process has no descriptor left: gives up what can be opened again; false: there was nothing. */
   makeRoom(): boolean;
   log(message: string): void;
@@ -102,9 +103,12 @@ export class Session {
           backingOpen: (fd) => this.device.backingOpen(fd),
           backingClose: (id) => this.device.backingClose(id),
           defer: (job) => {
+            const device = this.fs.duplicate(this.device.fd);
+            if (device < 0) return false;
             const [lo, hi] = [mem.word(REQUEST + fuse_in_header.unique), mem.word(REQUEST + fuse_in_header.unique + 4)];
             this.#tables.journal.deferred(lo, hi);
-            host.defer(this, lo, hi, job);
+            host.defer(this, device, lo, hi, job);
+            return true;
           },
           makeRoom: () => host.makeRoom(),
           notify: (code, size) => this.device.notify(code, size),

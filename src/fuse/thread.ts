@@ -65,11 +65,11 @@ function watch(operation: number, fd: number, id: number): void {
   call("epoll_ctl", undefined, hot.epoll_ctl, epfd, operation, fd, mem.address + EVENTS_AT);
 }
 
-function defer(session: Session, uniqueLo: number, uniqueHi: number, job: LaneJob): void {
+function defer(session: Session, device: number, uniqueLo: number, uniqueHi: number, job: LaneJob): void {
   const counters = bySession.get(session)?.shared as SharedArrayBuffer;
   const lane = laneFor(job);
   Atomics.add(inflight, lane, 1);
-  const request: LaneRequest = { ...job, device: session.device.fd, uniqueLo, uniqueHi, counters };
+  const request: LaneRequest = { ...job, device, uniqueLo, uniqueHi, counters };
   data.lanes[lane]?.postMessage(request);
   if (startedLanes.has(lane)) return;
   startedLanes.add(lane);
@@ -111,7 +111,7 @@ function add(message: Extract<ToThread, { type: "add" }>): void {
 function remove(served: Served, reason: string | undefined, stopped = false): void {
   const { id, session } = served;
   watch(EPOLL_CTL_DEL, session.device.fd, id);
-  // Lanes answer on this device: what they still do is waited for, but not for ever, since a dead storage may hold them.
+  // What lanes still do is waited for, but not for ever, since a dead storage may hold them.
   for (let waited = 0; waited < 500; waited += 1) {
     const busy = inflight.findIndex((jobs) => jobs > 0);
     if (busy < 0) break;

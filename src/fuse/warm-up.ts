@@ -31,7 +31,7 @@ export class WarmUp {
     this.#names = readdirSync(source).filter((name) => name.endsWith(".js"));
     const spec = { mountpoint: source, source, storage: source, cache: "shared", allowOther: false, trace: false } as const;
     const host = {
-      defer: (_: Session, _lo: number, _hi: number, job: { fd: number }) => close(job.fd),
+      defer: (_: Session, device: number, _lo: number, _hi: number, job: { fd: number }) => [device, job.fd].forEach(close),
       makeRoom: () => false,
       log: () => {},
       negotiated: () => {},

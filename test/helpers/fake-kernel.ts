@@ -65,9 +65,9 @@ export class FakeKernel {
     };
     try {
       this.session = new Session(spec, theirs, options.state, options.memory ?? new Memory(), false, {
-        defer: (_, _lo, _hi, job) => {
+        defer: (_, device, _lo, _hi, job) => {
           this.#deferred = true;
-          for (const fd of [job.fd, job.to]) if (fd >= 0) close(fd);
+          for (const fd of [device, job.fd, job.to]) if (fd >= 0) close(fd);
         },
         makeRoom: () => false,
         log: (message) => this.log.push(message),

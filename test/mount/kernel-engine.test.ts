@@ -1,7 +1,7 @@
 // The kernel engine on real mounts, made here by mount(2) and served by a process of its own that can be killed: the descriptors and the
 // memory of its tables stay here, as they stay with the daemon. Every look at a mount is by a further process, with a deadline.
-import { execFile, spawn, execFileSync, type ChildProcessWithoutNullStreams } from "node:child_process";
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { execFile, spawn, execFileSync, type ChildProcess, type ChildProcessWithoutNullStreams } from "node:child_process";
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, renameSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -14,6 +14,7 @@ import { libc } from "../../src/sys/libc.ts";
 import { mount, umount2 } from "../../src/sys/mount.ts";
 import { readMountinfo } from "../../src/sys/mountinfo.ts";
 import { cstr } from "../../src/sys/name.ts";
+import { abortConnection } from "../helpers/connections.ts";
 import { deadline, kernelStacks, until } from "../helpers/deadline.ts";
 import { removeTree, SHM, tempDirectory } from "../helpers/temp.ts";
 
@@ -100,14 +101,34 @@ class Served {
     await deadline("death of the server", 20_000, gone);
   }
 
-  async dispose(): Promise<void> {
-    const minor = readMountinfo()
+  /** Its name in /sys/fs/fuse/connections while it is mounted. */
+  get minor(): string | undefined {
+    return readMountinfo()
       .find((info) => info.mountpoint === this.mountpoint)
       ?.device.split(":")[1];
-    if (minor !== undefined) umount2(this.mountpoint, MNT_DETACH);
+  }
+
+  async dispose(): Promise<void> {
+    if (this.minor !== undefined) umount2(this.mountpoint, MNT_DETACH);
     await this.kill();
     closeSync(this.device);
     closeSync(this.state);
+  }
+}
+
+/** Runs `body` on a storage that bindfs serves, and that stands still after `stop`. */
+async function onBindfs(body: (storage: string, below: string, bindfs: ChildProcess) => Promise<void>): Promise<void> {
+  const [storage, below] = [join(base, "slow"), join(base, "below")];
+  for (const directory of [storage, below]) mkdirSync(directory);
+  const bindfs = spawn("bindfs", ["-f", below, storage], { stdio: "ignore" });
+  try {
+    await until("bindfs", 20_000, () => readMountinfo().some((info) => info.mountpoint === storage));
+    await body(storage, below, bindfs);
+  } finally {
+    bindfs.kill("SIGCONT");
+    for (const served of all.splice(0)) await served.dispose();
+    if (readMountinfo().some((info) => info.mountpoint === storage)) umount2(storage, MNT_DETACH);
+    bindfs.kill("SIGKILL");
   }
 }
 
@@ -220,13 +241,8 @@ runs("root serves others as themselves: owner, group, umask and set-group-id of 
   expect(await as("umask 002; echo x > team/f; mkdir team/d; stat -c %u:%g:%a team/f team/d")).toBe("4711:4242:664\n4711:4242:2775\n");
 });
 
-runs("a storage that is stopped dead stalls its own mount only, and everything completes when it comes back", async () => {
-  const slow = join(base, "slow");
-  const below = join(base, "below");
-  for (const directory of [slow, below]) mkdirSync(directory);
-  const bindfs = spawn("bindfs", ["-f", below, slow], { stdio: "ignore" });
-  try {
-    await until("bindfs", 20_000, () => readMountinfo().some((info) => info.mountpoint === slow));
+runs("a storage that is stopped dead stalls its own mount only, and everything completes when it comes back", () =>
+  onBindfs(async (slow, below, bindfs) => {
     // Such a spin makes it likely that the request to be stuck comes during one, which must be seen as well.
     const a = new Served(base, "a", { source: slow, spinUs: 10_000 });
     const b = new Served(base, "b", {});
@@ -248,13 +264,59 @@ runs("a storage that is stopped dead stalls its own mount only, and everything c
     bindfs.kill("SIGCONT");
     expect(await stuck).toBe("one\n");
     expect(readFileSync(join(below, "other"), "utf8")).toBe("two\n");
-  } finally {
+  }),
+);
+
+runs("what a storage answers when its mount has long ended is written into no file of another mount", () =>
+  onBindfs(async (slow, _, bindfs) => {
+    const a = new Served(base, "a", { source: slow });
+    const b = new Served(base, "b", {});
+    all.push(a, b);
+    await a.start(false, [b]);
+    const server = a.child?.pid ?? 0;
+    const target = (fd: string): string => {
+      try {
+        return readlinkSync(`/proc/${server}/fd/${fd}`);
+      } catch {
+        return ""; // it is closed
+      }
+    };
+    const devices = (): string[] => readdirSync(`/proc/${server}/fd`).filter((fd) => target(fd) === "/dev/fuse");
+    const [ofA = ""] = devices();
+    const tell = (word: string): void => writeFileSync(join(base, word), "");
+    const waitFor = (word: string): string => `while not os.path.exists("${base}/${word}"): time.sleep(0.02)`;
+    const program = (lines: string): string => `exec python3 -c '\nimport os, time\n${lines}'`;
+    const heard = (word: string): Promise<boolean> => until(word, 20_000, () => existsSync(join(base, word)));
+    const open = `f = os.open("file", os.O_RDWR | os.O_CREAT)\nopen("${base}/open", "w")`;
+    const syncing = shell(a.mountpoint, program(`${open}\n${waitFor("stopped")}\nos.fsync(f)`)).catch(() => "failed");
+    await heard("open");
+    bindfs.kill("SIGSTOP");
+    tell("stopped");
+    await until(
+      "the sync",
+      20_000,
+      () => a.stacks().includes("fsync"),
+      () => a.stacks(),
+    );
+    abortConnection(a.minor ?? "");
+    expect(await syncing).toBe("failed");
+    await until("the end of the mount", 20_000, () => target(ofA) !== "/dev/fuse");
+    const files = `for n in range(50): open("f%d" % n, "w").write("content")\nheld = [os.open("f%d" % n, os.O_RDWR) for n in range(50)]`;
+    const holding = shell(b.mountpoint, program(`${files}\nopen("${base}/held", "w")\n${waitFor("answered")}`));
+    await heard("held");
     bindfs.kill("SIGCONT");
-    for (const served of all.splice(0)) await served.dispose();
-    if (readMountinfo().some((info) => info.mountpoint === slow)) umount2(slow, MNT_DETACH);
-    bindfs.kill("SIGKILL");
-  }
-});
+    await until("the end of the sync", 20_000, () => !a.stacks().includes("fsync"));
+    await until(
+      "the lane to let go",
+      20_000,
+      () => devices().length === 1,
+      () => devices().join(),
+    );
+    tell("answered");
+    await holding;
+    for (let n = 0; n < 50; n += 1) expect(readFileSync(join(b.source, `f${n}`), "latin1")).toBe("content");
+  }),
+);
 
 runs("set-id bits are cleared by another user's write, also into a file that got them while open", async () => {
   const served = await serve("a", { cache: "exclusive" });

@@ -21,13 +21,18 @@ const QUICK_COPY = 64 * 1024;
 function perform(fs: Passthrough, job: LaneJob): number {
   if (!fs.behaviour.sleeps) return runJob(fs.mem, job);
   const fd = fs.duplicate(job.fd);
-  const to = fd < 0 || job.to < 0 ? job.to : fs.duplicate(job.to);
-  if (fd < 0 || (job.to >= 0 && to < 0)) {
-    if (fd >= 0) hot.close(fd);
-    return runJob(fs.mem, job);
-  }
-  fs.services.defer({ ...job, fd, to });
-  return DEFERRED;
+  const to = fd < 0 || job.to < 0 ? -1 : fs.duplicate(job.to);
+  if (fd >= 0 && (job.to < 0 || to >= 0) && fs.services.defer({ ...job, fd, to })) return DEFERRED;
+  for (const copy of [fd, to]) if (copy >= 0) hot.close(copy);
+  return runJob(fs.mem, job);
+}
+
+/** The same for a descriptor that is the job's own. */
+function performOnOwn(fs: Passthrough, job: LaneJob): number {
+  if (fs.services.defer(job)) return DEFERRED;
+  const result = runJob(fs.mem, job);
+  if (job.kind !== "close") hot.close(job.fd);
+  return result;
 }
 
 const jobOn = (kind: LaneJob["kind"], fd: number, offset = 0, length = 0, mode = 0): LaneJob => ({
@@ -134,9 +139,7 @@ export function flush(fs: Passthrough): number {
   const fd = someFd(fs, fs.mem.long(IN + s.fuse_flush_in.fh));
   if (fd < 0) return fd;
   const copy = fs.duplicate(fd);
-  if (copy < 0) return copy;
-  fs.services.defer(jobOn("close", copy));
-  return DEFERRED;
+  return copy < 0 ? copy : performOnOwn(fs, jobOn("close", copy));
 }
 
 export function fsync(fs: Passthrough): number {
@@ -149,9 +152,7 @@ export function fsync(fs: Passthrough): number {
 export function syncfs(fs: Passthrough): number {
   if (!fs.behaviour.sleeps) return 0;
   const fd = fs.openNode(abi.FUSE_ROOT_ID, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return fd;
-  fs.services.defer(jobOn("syncfs", fd));
-  return DEFERRED;
+  return fd < 0 ? fd : performOnOwn(fs, jobOn("syncfs", fd));
 }
 
 export function fallocate(fs: Passthrough): number {

@@ -34,8 +34,8 @@ export interface Services {
   /** Starts FUSE_PASSTHROUGH for `fd`; the backing id, or -errno. */
   backingOpen(fd: number): number;
   backingClose(id: number): void;
-  /** Queues `job` for the request in hand. */
-  defer(job: LaneJob): void;
+  /** Queues `job` for the request in hand; false: no descriptor is left for it. */
+  defer(job: LaneJob): boolean;
   /** Closes the kept descriptors that no request works on, of all mounts of this thread; false: there were none. */
   makeRoom(): boolean;
   /** Tells the kernel something it did not ask for, with `size` bytes at OUT; before the reply is written there. */
