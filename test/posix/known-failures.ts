@@ -151,16 +151,11 @@ export const knownFailures: readonly KnownFailure[] = [
     reason: "libfuse 2 renames a replaced open file to .fuse_hidden and removes it later",
     sometimes: true,
   },
-  {
-    target: "kernel-root-writeback",
+  ...(["kernel-shared", "kernel-exclusive", "kernel-root-writeback"] as const).map((target) => ({
+    target,
     title: "SEEK_DATA and SEEK_HOLE find the data of a sparse file",
-    reason: "as of kernel-exclusive",
-  },
-  {
-    target: "kernel-exclusive",
-    title: "SEEK_DATA and SEEK_HOLE find the data of a sparse file",
-    reason: "with the writeback cache only the kernel knows the newest data, and it answers that all is data; POSIX allows it",
-  },
+    reason: "only the kernel knows the newest data of a file that it has pages of, and it answers that all is data; POSIX allows it",
+  })),
   {
     target: "fuse-native",
     title: "a file stays open for all it was opened for when its mode becomes 0",

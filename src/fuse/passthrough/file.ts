@@ -1,19 +1,21 @@
 // Reading, writing and the other calls on one open file. What may sleep long on a disk goes to an I/O lane with a duplicate of the
 // descriptor.
-import { AT_FDCWD, F_SETFL, O_APPEND, O_CLOEXEC, O_DIRECTORY, O_NONBLOCK, O_RDONLY, SEEK_END } from "../../sys/constants.ts";
+import { AT_FDCWD, F_SETFL, O_APPEND, O_CLOEXEC, O_DIRECTORY, O_NONBLOCK, O_RDONLY, SEEK_DATA, SEEK_END } from "../../sys/constants.ts";
 import { raw, settled } from "../../sys/call.ts";
 import { ERRNO } from "../../sys/errno.ts";
 import { hot } from "../../sys/hot.ts";
 import { libc } from "../../sys/libc.ts";
+import { STATX } from "../../sys/stat.ts";
 import * as abi from "../abi/constants.ts";
 import * as s from "../abi/structs.ts";
-import { IN, MAX_IO, OUT, REQUEST } from "../codec/memory.ts";
+import { IN, MAX_IO, OUT, REQUEST, STATX_AT } from "../codec/memory.ts";
+import { BACKING_CACHED } from "./inode-table.ts";
 import { CHANGE } from "./journal.ts";
 import { answerSize, runJob, type LaneJob } from "./lane-job.ts";
 import { DEFERRED, type Passthrough } from "./passthrough.ts";
 import { readNow } from "./read-now.ts";
 
-const { EACCES, EAGAIN, EFBIG, EINVAL, EIO, ENOSYS, EOPNOTSUPP } = ERRNO;
+const { EACCES, EAGAIN, EFBIG, EINVAL, EIO, ENOSYS, ENXIO, EOPNOTSUPP } = ERRNO;
 /** A copy this small takes no longer than to hand it to a lane. */
 const QUICK_COPY = 64 * 1024;
 
@@ -166,18 +168,30 @@ export function fallocate(fs: Passthrough): number {
   return perform(fs, jobOn("fallocate", fd, offset, length, mode));
 }
 
-/** Holes: with the writeback cache the storage does not know the newest data yet, so the kernel must answer by itself. */
+/**
+ * Holes: the storage does not know the newest data while pages are the kernel's, and it writes none back before it asks. So it must answer by
+ * itself, that all is data, unless it has no pages (FUSE_PASSTHROUGH).
+ */
 export function lseek(fs: Passthrough): number {
-  const { mem } = fs;
-  if (fs.behaviour.writeback) return -ENOSYS;
-  const fd = fs.openFd(fs.req.nodeid, mem.long(IN + s.fuse_lseek_in.fh), false);
+  const { mem, req } = fs;
+  if (!fs.behaviour.passthrough) return -ENOSYS;
+  const fd = fs.openFd(req.nodeid, mem.long(IN + s.fuse_lseek_in.fh), false);
   if (fd < 0) return fd;
   const offset = mem.long(IN + s.fuse_lseek_in.offset);
   if (!Number.isSafeInteger(offset)) return -EINVAL;
-  const result = settled(Number(hot.lseek(fd, offset, mem.word(IN + s.fuse_lseek_in.whence))));
+  const whence = mem.word(IN + s.fuse_lseek_in.whence);
+  const cached = fs.nodes.backing(req.nodeid) === BACKING_CACHED;
+  const result = cached ? seekInData(fs, fd, offset, whence) : settled(Number(hot.lseek(fd, offset, whence)));
   if (result < 0) return result;
   mem.setLong(OUT, result);
   return s.fuse_lseek_out.SIZE;
+}
+
+/** The same for one file with pages: ENOSYS would be for all files and for ever. */
+function seekInData(fs: Passthrough, fd: number, offset: number, whence: number): number {
+  const result = fs.statFd(fd);
+  const size = fs.mem.long(STATX_AT + STATX.stx_size);
+  return result < 0 ? result : offset >= size ? -ENXIO : whence === SEEK_DATA ? offset : size;
 }
 
 function copy(fs: Passthrough, kind: "copy_file_range" | "copy_file_range_64"): number {

@@ -44,6 +44,25 @@ for line in sys.stdin:
     assert.equal(readFileSync(`${directory}/map`, "latin1").slice(9_000, 9_005), "store");
     closeSync(fd);
   },
+  "what is stored in a mapping of a sparse file is no hole, and copied by cp and tar": async (directory) => {
+    await python(
+      directory,
+      `import mmap, os, subprocess
+for mode in (0o644, 0o4755):
+    fd = os.open("sparse%o" % mode, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    os.fchmod(fd, mode)
+    os.write(fd, b"start"); os.fsync(fd) # tar -S believes st_blocks if it is 0
+    os.ftruncate(fd, 1 << 20)
+    with mmap.mmap(fd, 1 << 20) as view:
+        view[1 << 19:(1 << 19) + 5] = b"hello"
+        assert os.lseek(fd, 0, os.SEEK_DATA) <= 1 << 19
+        for copy in ("cp --sparse=auto %s copy", "rm -f copy; tar -Scf archive %s && tar -xOf archive > copy"):
+            subprocess.check_call(copy.replace("%s", "sparse%o" % mode), shell=True)
+            assert open("copy", "rb").read() == view[:], copy
+    os.close(fd)
+`,
+    );
+  },
   "what is stored in a mapping stays at its place while the file is open for appending": async (directory) => {
     await python(
       directory,
