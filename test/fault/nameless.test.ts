@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type { ChildProcess } from "node:child_process";
 import { expect, test } from "vitest";
 import { deadline, kernelStacks, until } from "../helpers/deadline.ts";
+import { mountData } from "../helpers/faults.ts";
 import { withSandbox, type Sandbox } from "../helpers/sandbox.ts";
 
 // Each round reads and changes the same nameless files and makes a few more, of which the last ones stay open. One line a round; it ends with
@@ -103,6 +104,37 @@ async function killServer(sandbox: Sandbox): Promise<void> {
   process.kill(server?.pid ?? 0, "SIGKILL");
   await sandbox.statusUntil("another server", (report) => report.server !== null && report.server.pid !== server?.pid);
 }
+
+// Each is done by a server that dies of it before it answers.
+const AT_ONCE = `
+import os, sys
+os.chdir(sys.argv[1])
+def check(name, lose):
+    f = os.open(name, os.O_CREAT | os.O_RDWR, 0o600)
+    os.write(f, b"content"); os.fsync(f)
+    lose(name)
+    os.posix_fadvise(f, 0, 0, os.POSIX_FADV_DONTNEED)
+    if os.pread(f, 100, 0) != b"content" or os.fstat(f).st_nlink: raise Exception(name)
+    os.pwrite(f, b"more", 7); os.fsync(f)
+def replace(name): open("replacing", "w"); os.rename("replacing", name)
+check("deleted", os.unlink)
+check("replaced", replace)
+`;
+
+test.each(["shared", "exclusive"] as const)(
+  "%s: a file that was written and is deleted or replaced outlives a server that dies of just that",
+  { timeout: 60_000 },
+  (cache) => {
+    const HMPERSIST_FAILPOINT = ["UNLINK:deleted", "RENAME:replacing", "RENAME2:replacing"].map((each) => `served:${each}`).join();
+    return withSandbox("nameless-at-once", { env: { HMPERSIST_FAILPOINT, HMPERSIST_PASSTHROUGH: "0" } }, async (sandbox) => {
+      const data = await mountData(sandbox, sandbox.storage, { engine: "kernel", cache });
+      expect(await sandbox.exec("/usr/bin/python3", ["-c", AT_ONCE, data])).toMatchObject({ code: 0, stderr: "" });
+      const { server } = await sandbox.statusUntil("a server", (report) => report.server !== null);
+      expect(server?.deaths).toBe(2);
+      expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0 });
+    });
+  },
+);
 
 test.each([
   { cache: "shared", as: "root" },

@@ -24,6 +24,7 @@ const BACKING = 10; // FUSE_PASSTHROUGH: id of the kernel's backing file, BACKIN
 
 const FLAG_DIRECTORY = 1 << 16;
 const FLAG_DETACHED = 1 << 17;
+const FLAG_OPENED = 1 << 18;
 
 // Words of a link record.
 const L_NODE = 0;
@@ -180,6 +181,15 @@ export class InodeTable {
 
   isDirectory(n: number): boolean {
     return (this.#w(n, DEVICE) & FLAG_DIRECTORY) !== 0;
+  }
+
+  /** Its content was asked for or written, so that it may be open still. */
+  wasOpened(n: number): boolean {
+    return (this.#w(n, DEVICE) & FLAG_OPENED) !== 0;
+  }
+
+  setOpened(n: number): void {
+    this.#set(n, DEVICE, this.#w(n, DEVICE) | FLAG_OPENED);
   }
 
   generation(n: number): number {

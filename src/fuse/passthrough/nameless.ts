@@ -58,15 +58,17 @@ export class Nameless {
     return access === O_RDWR || access === (flags & O_ACCMODE) ? this.#fs.duplicate(fd) : -1;
   }
 
-  /** An open file is about to lose the last name we know. */
-  keep(nodeid: number): void {
-    if (this.#keeper === undefined || this.#handed.has(nodeid)) return;
+  /** A file that may well be open is about to lose the last name we know. False: it could not be handed over. */
+  keep(nodeid: number): boolean {
+    if (this.#keeper === undefined || this.#handed.has(nodeid)) return true;
     this.#nodes.add(nodeid);
     const fd = this.#best(nodeid);
-    if (fd >= 0 && this.#keeper.keep(nodeid, fd)) this.#handed.add(nodeid);
+    if (fd < 0 || !this.#keeper.keep(nodeid, fd)) return false;
+    this.#handed.add(nodeid);
+    return true;
   }
 
-  /** A file that may be open has lost its name. Most are not, and forgotten in a moment: so it is handed over a little later. */
+  /** One whose content nobody asked for loses its name. Hardly any is open, most are forgotten in a moment: so it is handed over a little later. */
   keepLater(nodeid: number): void {
     if (this.#keeper === undefined || this.#handed.has(nodeid)) return;
     this.#nodes.add(nodeid);

@@ -112,9 +112,9 @@ function pin(fs: Passthrough, { nodeid, directory, last }: Victim, dirfd: number
   if (nodeid === 0 || directory || (!noOpen && nodes.firstHandle(nodeid) === 0)) return 0;
   if (!last && nodes.nextLink(nodes.firstLink(nodeid)) !== 0) return 0;
   const pinned = noOpen ? fs.files.pin(nodeid, dirfd, fs.mem.address + name) : 0;
-  if (noOpen) fs.nameless.keepLater(nodeid);
-  else fs.nameless.keep(nodeid);
-  return pinned;
+  if (pinned < 0) return pinned;
+  if ((noOpen && !nodes.wasOpened(nodeid)) || !fs.nameless.keep(nodeid)) fs.nameless.keepLater(nodeid);
+  return 0;
 }
 
 function unpin(fs: Passthrough, { nodeid, directory }: Victim): void {

@@ -72,6 +72,7 @@ export class NodeFiles {
   /** `precious`: it could be had again only by changing permissions for a moment. */
   #keep(nodeid: number, fd: number, flags: number, precious: boolean): number {
     if (fd < 0) return fd;
+    this.#fs.nodes.setOpened(nodeid);
     this.#cache.put(nodeid, fd, flags, precious);
     this.#cache.hold(nodeid);
     return fd;
