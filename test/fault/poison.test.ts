@@ -123,6 +123,9 @@ test("where the kernel does not redeliver, what the server was doing when it die
 /** renameat2(AT_FDCWD, "here", AT_FDCWD, "there", RENAME_EXCHANGE) */
 const EXCHANGE = `import ctypes; assert ctypes.CDLL(None).renameat2(-100, b"here", -100, b"there", 2) == 0`;
 
+/** Likewise with RENAME_WHITEOUT, which only root may. */
+const WHITEOUT = `import ctypes; assert ctypes.CDLL(None).renameat2(-100, b"lower", -100, b"upper", 4) == 0`;
+
 /** What is done, and what must be true afterwards; each kills the server once, when it is done and not answered. */
 const CHANGES: Record<string, readonly [call: string, then: string]> = {
   "UNLINK:unlink": [`open("unlink", "w"); os.unlink("unlink")`, `assert not os.path.exists("unlink")`],
@@ -142,6 +145,10 @@ const CHANGES: Record<string, readonly [call: string, then: string]> = {
   "RENAME2:here": [
     `open("here", "w").write("h"); open("there", "w").write("t"); f = open("here")\n${EXCHANGE}\nassert f.read() == "h"`,
     `assert open("here").read() == "t" and open("there").read() == "h"`,
+  ],
+  "RENAME2:lower": [
+    `f = open("lower", "w"); f.write("precious"); f.flush()\n${WHITEOUT}\nf.write("!"); f.close()`,
+    `import stat; assert open("upper").read() == "precious!" and stat.S_ISCHR(os.stat("lower").st_mode)`,
   ],
   "SETXATTR:": [`open("x", "w"); os.setxattr("x", "user.a", b"1", os.XATTR_CREATE)`, `assert os.getxattr("x", "user.a") == b"1"`],
   "REMOVEXATTR:user.a": [`os.removexattr("x", "user.a")`, `assert os.listxattr("x") == []`],

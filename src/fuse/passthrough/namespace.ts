@@ -169,10 +169,10 @@ function keep(fs: Passthrough, { nodeid, directory, last }: Victim, dirfd: numbe
 }
 
 /**
- * An exchange done twice is none. Which file has the first name, of which STATX_AT tells, is noted before, and compared when the request
- * comes again.
+ * An exchange done twice is none, and what a whiteout stands for would be replaced by the whiteout. Which file has the first name, of which
+ * STATX_AT tells, is noted before, and compared when the request comes again.
  */
-function exchangedBefore({ journal, mem }: Passthrough): boolean {
+function movedBefore({ journal, mem }: Passthrough): boolean {
   const here = mem.long(STATX_AT + STATX.stx_ino);
   if (journal.place === 0) journal.place = here;
   return journal.place !== here;
@@ -201,16 +201,17 @@ function move(fs: Passthrough, newdir: number, flags: number): number {
   const length1 = componentLength(fs, name1);
   if (from < 0 || to < 0 || length0 < 0 || length1 < 0) return Math.min(from, to, length0, length1);
   let moved = victim(fs, from, name0);
-  const exchanged = (flags & RENAME_EXCHANGE) !== 0 && exchangedBefore(fs);
+  const before = (flags & (RENAME_EXCHANGE | RENAME_WHITEOUT)) !== 0 && movedBefore(fs);
+  if (before && (flags & RENAME_WHITEOUT) !== 0) return follow(fs, newdir);
   let replaced = victim(fs, to, name1);
-  if (exchanged) [moved, replaced] = [replaced, moved];
+  if (before) [moved, replaced] = [replaced, moved];
   const kept = flags === 0 ? keep(fs, replaced, to, name1) : -1;
   const replaces = (flags & RENAME_EXCHANGE) === 0 && moved.nodeid !== replaced.nodeid;
   const pinned = replaces ? pin(fs, replaced, to, name1) : 0;
   if (pinned < 0) return pinned;
   // A whiteout is a file made by the caller; all else the kernel has permitted already.
   if ((flags & RENAME_WHITEOUT) !== 0) fs.creds.become(fs.req);
-  const result = exchanged ? 0 : settled(hot.renameat2(from, mem.address + name0, to, mem.address + name1, flags));
+  const result = before ? 0 : settled(hot.renameat2(from, mem.address + name0, to, mem.address + name1, flags));
   fs.creds.restore();
   if (result < 0 || (moved.nodeid === replaced.nodeid && moved.nodeid !== 0)) {
     if (kept >= 0) hot.close(kept);
