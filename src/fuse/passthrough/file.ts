@@ -119,8 +119,7 @@ function appendedBefore(fs: Passthrough, fd: number, size: number): number {
   const hi = mem.word(REQUEST + s.fuse_in_header.unique + 4);
   const end = settled(Number(hot.lseek(fd, 0, SEEK_END)));
   if (journal.changeState(lo, hi) === CHANGE.none) {
-    journal.beginChange(lo, hi);
-    journal.place = Math.max(end, 0);
+    journal.beginChange(lo, hi, Math.max(end, 0));
     return 0;
   }
   const before = journal.place;

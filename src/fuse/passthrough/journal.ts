@@ -65,12 +65,12 @@ export class Journal {
     return true;
   }
 
-  /** Notes that a change begins. */
-  beginChange(lo: number, hi: number): void {
+  /** Notes that a change begins. Its state comes last, for the server may be killed between any two words. */
+  beginChange(lo: number, hi: number, place = 0): void {
+    this.#h[HEADER.changeState] = CHANGE.none;
     this.#h[HEADER.change0] = lo;
     this.#h[HEADER.change0 + 1] = hi % FUSE_UNIQUE_RESEND_HI;
-    this.#h[HEADER.changeState] = CHANGE.begun;
-    this.place = 0;
+    this.place = place;
   }
 
   endChange(result: number): void {
@@ -95,7 +95,9 @@ export class Journal {
   }
 
   set place(value: number) {
+    this.#h[HEADER.changeState] = CHANGE.none;
     this.#h[HEADER.place0] = value >>> 0;
     this.#h[HEADER.place0 + 1] = Math.floor(value / 0x100000000);
+    this.#h[HEADER.changeState] = CHANGE.begun;
   }
 }

@@ -130,6 +130,8 @@ export class SharedTables {
 
   /** Notes that a node's mode is about to be changed for a moment, and which it has; node 0: it has it again. */
   noteMode(nodeid: number, mode: number): void {
+    // A server that is killed between two of these must leave no mode to the wrong node.
+    this.header[HEADER.modeNode] = 0;
     this.header[HEADER.mode] = mode;
     this.header[HEADER.modeNode] = nodeid;
   }

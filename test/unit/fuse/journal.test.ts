@@ -1,9 +1,22 @@
 // What a successor makes of the notes of a server that died.
 import { describe, expect, test } from "vitest";
 import { CHANGE, Journal } from "../../../src/fuse/passthrough/journal.ts";
+import { SharedTables } from "../../../src/fuse/passthrough/shared-tables.ts";
 
 const AGAIN = 0x80000000;
 const header = (): Uint32Array => new Uint32Array(1024);
+
+/** `header`, and what it is after each word that `change` writes: what a server leaves that is killed in between. */
+function eachWord(h: Uint32Array, change: (h: Uint32Array) => void): Uint32Array[] {
+  const left: Uint32Array[] = [];
+  const set = (target: Uint32Array, word: string, value: number): boolean => {
+    target[Number(word)] = value;
+    left.push(target.slice());
+    return true;
+  };
+  change(new Proxy(h, { set }));
+  return left;
+}
 
 describe("a redelivered request", () => {
   test("is refused when its second run was the death of a server, and only then", () => {
@@ -70,4 +83,52 @@ test("a change is told begun or done by its unique, redelivered or not, until th
   expect([journal.changeState(5, 1), journal.changeResult, journal.place]).toEqual([CHANGE.done, -2, 2 ** 40 + 3]);
   journal.beginChange(6, 1);
   expect([journal.changeState(5, 1), journal.place]).toEqual([CHANGE.none, 0]);
+});
+
+describe("killed between any two words", () => {
+  const done = (): Uint32Array => {
+    const h = header();
+    const before = new Journal(h, false);
+    before.beginChange(5, 1, 77);
+    before.endChange(-2);
+    return h;
+  };
+
+  test("a change that begins is never told done, and begun only with its place", () => {
+    const left = eachWord(done(), (h) => new Journal(h, false).beginChange(6, 2, 2 ** 40 + 3));
+    expect(left.length).toBeGreaterThan(4);
+    for (const h of left) {
+      const next = new Journal(h, true);
+      const state = next.changeState(6, 2);
+      expect(state).not.toBe(CHANGE.done);
+      if (state === CHANGE.begun) expect(next.place).toBe(2 ** 40 + 3);
+    }
+    expect(new Journal(left.at(-1) as Uint32Array, true).changeState(6, 2)).toBe(CHANGE.begun);
+  });
+
+  test("a place is whole", () => {
+    const journal = (h: Uint32Array): Journal => new Journal(h, false);
+    const h = header();
+    journal(h).beginChange(6, 2);
+    for (const each of eachWord(h, (words) => (journal(words).place = 2 ** 40 + 3))) {
+      if (journal(each).changeState(6, 2) === CHANGE.begun) expect(journal(each).place).toBe(2 ** 40 + 3);
+    }
+  });
+
+  test("a mode belongs to the node it was noted for", () => {
+    const tables = new SharedTables();
+    const words = header();
+    const noted = (h: Uint32Array): string => {
+      Object.assign(tables, { header: h });
+      return `${tables.notedMode.nodeid} ${tables.notedMode.mode.toString(8)}`;
+    };
+    const note = (nodeid: number, mode: number): Uint32Array[] =>
+      eachWord(words, (h) => {
+        Object.assign(tables, { header: h });
+        tables.noteMode(nodeid, mode);
+      });
+    const all = [...note(3, 0o440), ...note(4, 0o4755), ...note(0, 0)].map(noted);
+    expect(new Set(all.filter((each) => !each.startsWith("0 ")))).toEqual(new Set(["3 440", "4 4755"]));
+    tables.close();
+  });
 });
