@@ -18,7 +18,7 @@ import { ERRNO } from "../../sys/errno.ts";
 import { hot } from "../../sys/hot.ts";
 import { STATX } from "../../sys/stat.ts";
 import * as s from "../abi/structs.ts";
-import { IN, OUT, STATX_AT } from "../codec/memory.ts";
+import { EMPTY_AT, IN, OUT, STATX_AT } from "../codec/memory.ts";
 import { componentLength, entryOf } from "./lookup.ts";
 import type { Passthrough } from "./passthrough.ts";
 
@@ -75,15 +75,13 @@ export function link(fs: Passthrough): number {
 }
 
 export function readlink(fs: Passthrough): number {
-  const { nodes, mem } = fs;
-  const { nodeid } = fs.req;
-  const known = fs.statNode(nodeid);
-  if (known < 0) return known;
-  const first = nodes.firstLink(nodeid);
-  if (first === 0) return -ERRNO.EINVAL;
-  const dirfd = fs.dirFd(nodes.parentOf(first));
-  if (dirfd < 0) return dirfd;
-  return settled(hot.readlinkat(dirfd, nodes.names.address(nodes.nameOf(first)), mem.address + OUT, PATH_MAX));
+  const { mem } = fs;
+  // Not by its name, which a rename may have given to another link: who looked it up before means this one.
+  const fd = fs.borrow(fs.req.nodeid);
+  if (fd < 0) return fd;
+  const result = settled(hot.readlinkat(fd, mem.address + EMPTY_AT, mem.address + OUT, PATH_MAX));
+  fs.giveBack();
+  return result;
 }
 
 /** The known node behind a name, or 0, and whether removing that name deletes the file: what `removed` needs afterwards. */

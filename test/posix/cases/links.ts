@@ -68,6 +68,30 @@ export const links: Cases = {
     symlinkSync("link", `${directory}/link`);
     fails("ELOOP", () => readFileSync(`${directory}/link`));
   },
+  "a symlink that a rename replaces keeps its text for whoever is about to follow it": async (directory) => {
+    await python(
+      directory,
+      `import os, time
+def swap(n):
+    os.symlink(str(n % 2), "next"); os.rename("next", "link")
+for n in range(2): open(str(n), "w").write(str(n))
+swap(0)
+held = os.open("link", os.O_PATH | os.O_NOFOLLOW)
+swap(1)
+assert os.readlink("", dir_fd=held) == "0"
+end = time.monotonic() + 1
+child = os.fork()
+if child == 0:
+    n = 0
+    while time.monotonic() < end: swap(n); n += 1
+    os._exit(0)
+while time.monotonic() < end:
+    assert os.readlink("link") in "01"
+    assert open("link").read() in "01"
+assert os.waitpid(child, 0)[1] == 0
+`,
+    );
+  },
   "an O_TMPFILE file has no name until linkat gives it one": async (directory) => {
     const program = (flags: string): string => `import os
 fd = os.open(".", os.O_TMPFILE | os.O_RDWR${flags}, 0o640)
