@@ -121,6 +121,16 @@ test("without OPEN a request means its node, also when that has lost its name, a
   exclusive.close();
 });
 
+test("a file is copied inside itself, also one that was only read before", () => {
+  const exclusive = new FakeKernel(source, { cache: "exclusive" });
+  exclusive.init();
+  const nodeid = exclusive.ask(request(1, 1n, fields("file"))).data.readBigUInt64LE(0);
+  expect(exclusive.ask(request(15, nodeid, fields(0n, 0n, 100, 0, 0n, 0, 0))).data.toString()).toBe("hello");
+  expect(exclusive.ask(request(47, nodeid, fields(0n, 0n, nodeid, 0n, 5n, 5n, 0n)))).toMatchObject({ error: 0 });
+  expect(readFileSync(join(source, "file"), "latin1")).toBe("hellohello");
+  exclusive.close();
+});
+
 test("what is written is closed when nothing happens any more, and opened again when it does", () => {
   const exclusive = new FakeKernel(source, { cache: "exclusive" });
   exclusive.init();

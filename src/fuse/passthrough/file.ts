@@ -195,8 +195,9 @@ function seekInData(fs: Passthrough, fd: number, offset: number, whence: number)
 
 function copy(fs: Passthrough, kind: "copy_file_range" | "copy_file_range_64"): number {
   const { mem } = fs;
-  const fd = fs.openFd(fs.req.nodeid, mem.long(IN + s.fuse_copy_file_range_in.fh_in), false);
+  // The one to write by first: of the same file it serves for both, and takes the place of one that could only be read.
   const to = fs.openFd(mem.long(IN + s.fuse_copy_file_range_in.nodeid_out), mem.long(IN + s.fuse_copy_file_range_in.fh_out), true);
+  const fd = fs.openFd(fs.req.nodeid, mem.long(IN + s.fuse_copy_file_range_in.fh_in), false);
   if (fd < 0 || to < 0) return Math.min(fd, to);
   const offset = mem.long(IN + s.fuse_copy_file_range_in.off_in);
   const toOffset = mem.long(IN + s.fuse_copy_file_range_in.off_out);
