@@ -98,7 +98,7 @@ export class Dispatcher {
     if (before === CHANGE.done && repeat.bare) return journal.changeResult;
     if (before === CHANGE.none) journal.beginChange(lo, hi);
     const result = handler(fs);
-    const settled = before !== CHANGE.none && result === -repeat.errno ? repeat.answer(fs) : result;
+    const settled = before !== CHANGE.none && repeat.errnos.includes(-result) ? repeat.answer(fs) : result;
     if (failpoints && !redelivered) failpoint("served", op, this.req);
     journal.endChange(Math.min(settled, 0));
     return settled;

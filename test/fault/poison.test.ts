@@ -123,7 +123,7 @@ test("where the kernel does not redeliver, what the server was doing when it die
 /** renameat2(AT_FDCWD, "here", AT_FDCWD, "there", RENAME_EXCHANGE) */
 const EXCHANGE = `import ctypes; assert ctypes.CDLL(None).renameat2(-100, b"here", -100, b"there", 2) == 0`;
 
-/** Likewise with RENAME_WHITEOUT, which only root may. */
+/** Likewise with RENAME_WHITEOUT. */
 const WHITEOUT = `import ctypes; assert ctypes.CDLL(None).renameat2(-100, b"lower", -100, b"upper", 4) == 0`;
 
 /** What is done, and what must be true afterwards; each kills the server once, when it is done and not answered. */
@@ -137,6 +137,14 @@ const CHANGES: Record<string, readonly [call: string, then: string]> = {
   "CREATE:create": [
     `f = os.open("create", os.O_CREAT | os.O_EXCL | os.O_WRONLY); os.write(f, b"x"); os.close(f)`,
     `assert open("create").read() == "x"`,
+  ],
+  "CREATE:read-only": [
+    `f = os.open("read-only", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o444); os.write(f, b"x"); os.close(f)`,
+    `assert open("read-only").read() == "x" and os.stat("read-only").st_mode & 0o777 == 0o444`,
+  ],
+  "CREATE:closed": [
+    `f = os.open("closed", os.O_CREAT | os.O_RDWR, 0o000); os.write(f, b"x"); os.close(f)`,
+    `os.chmod("closed", 0o600); assert open("closed").read() == "x"`,
   ],
   "RENAME2:from": [
     `f = open("from", "w"); os.rename("from", "to"); f.write("later"); f.close()`,
@@ -158,12 +166,17 @@ const CHANGES: Record<string, readonly [call: string, then: string]> = {
   ],
 };
 
-test.each(["shared", "exclusive"] as const)("%s: what was done and not answered is done once", { timeout: 180_000 }, (cache) => {
+test.each([
+  { cache: "shared", as: "root" },
+  { cache: "exclusive", as: "root" },
+  { cache: "shared", as: "user" },
+  { cache: "exclusive", as: "user" },
+] as const)("$cache, as $as: what was done and not answered is done once", { timeout: 180_000 }, ({ cache, as }) => {
   const HMPERSIST_FAILPOINT = Object.keys(CHANGES)
     .map((each) => `served:${each}`)
     .concat("served:RENAME:from") // without flags the kernel may use the older opcode
     .join();
-  return withSandbox("done-once", { env: { HMPERSIST_FAILPOINT, HMPERSIST_PASSTHROUGH: "0" } }, async (sandbox) => {
+  return withSandbox("done-once", { as, env: { HMPERSIST_FAILPOINT, HMPERSIST_PASSTHROUGH: "0" } }, async (sandbox) => {
     const persistence = { [sandbox.storage]: { directories: [{ directory: "data", cache }] } };
     sandbox.writeConfig({ home: sandbox.home, engine: "kernel", persistence });
     expect(await sandbox.run(["mount", "--config", sandbox.configFile]), sandbox.log()).toMatchObject({ code: 0 });

@@ -23,7 +23,7 @@ import { DOT_AT, IN, OUT, STATX_AT } from "../codec/memory.ts";
 import { putOpen } from "../codec/reply.ts";
 import { truncate } from "./attr.ts";
 import { BACKING_CACHED } from "./inode-table.ts";
-import { componentLength, enterStatted } from "./lookup.ts";
+import { componentLength, enterStatted, lookup } from "./lookup.ts";
 import type { Passthrough } from "./passthrough.ts";
 
 const { EACCES, ENFILE, ENOSYS, EPERM } = ERRNO;
@@ -117,6 +117,31 @@ export function create(fs: Passthrough): number {
   return createAs(fs, flags, how, fs.mem.address + fs.req.name0, length);
 }
 
+/**
+ * CREATE of a file that a predecessor may have made, perhaps with a mode that lets nobody write it. So whoever owns it and finds it empty
+ * has it open as if it were made now.
+ */
+export function openMade(fs: Passthrough): number {
+  const { mem, req } = fs;
+  const at = IN + fuse_create_in.flags;
+  const flags = mem.word(at);
+  mem.setWord(at, flags & ~O_EXCL);
+  const created = create(fs);
+  if (created !== -EACCES) return created;
+  const entered = lookup(fs);
+  if (entered < 0) return entered;
+  const nodeid = mem.word(OUT + fuse_entry_out.nodeid);
+  if (nodeid === 0) return -EACCES;
+  const own = mem.word(STATX_AT + STATX.stx_uid) === req.uid && mem.long(STATX_AT + STATX.stx_size) === 0;
+  const wanted = storageFlags(fs, flags);
+  const fd = own ? fs.openNodeAnyhow(nodeid, wanted) : -EACCES;
+  if (fd < 0) {
+    fs.nodes.forget(nodeid, 1);
+    return fd;
+  }
+  return answerMade(fs, nodeid, fd, flags, wanted, true);
+}
+
 export function tmpfile(fs: Passthrough): number {
   const flags = fs.mem.word(IN + fuse_create_in.flags);
   return createAs(fs, flags, O_TMPFILE | (flags & O_EXCL), fs.mem.address + DOT_AT, 0);
@@ -139,16 +164,18 @@ function createAs(fs: Passthrough, flags: number, how: number, name: number, len
     return entered;
   }
   const nodeid = mem.word(OUT + fuse_entry_out.nodeid);
+  const answer = answerMade(fs, nodeid, fd, flags, wanted, length > 0);
+  if (answer >= 0 && length === 0) fs.nameless.keep(nodeid);
+  return answer;
+}
+
+/** Writes fuse_open_out behind the entry of a node that was looked up, which is taken back if there is no handle to be had. */
+function answerMade(fs: Passthrough, nodeid: number, fd: number, flags: number, wanted: number, named: boolean): number {
   const at = OUT + fuse_entry_out.SIZE;
-  const opened = fs.behaviour.noOpen
-    ? answerCreated(fs, nodeid, fd, wanted, length > 0, at)
-    : answerOpen(fs, nodeid, fd, flags, wanted, at);
-  if (opened < 0) {
-    fs.nodes.forget(nodeid, 1);
-    return opened;
-  }
-  if (length === 0) fs.nameless.keep(nodeid);
-  return fuse_entry_out.SIZE + fuse_open_out.SIZE;
+  const opened = fs.behaviour.noOpen ? answerCreated(fs, nodeid, fd, wanted, named, at) : answerOpen(fs, nodeid, fd, flags, wanted, at);
+  if (opened >= 0) return fuse_entry_out.SIZE + fuse_open_out.SIZE;
+  fs.nodes.forget(nodeid, 1);
+  return opened;
 }
 
 export function release(fs: Passthrough): number {

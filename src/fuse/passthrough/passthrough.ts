@@ -360,6 +360,14 @@ export class Passthrough {
     return kept >= 0 ? this.reopen(kept, flags) : failure;
   }
 
+  /** `openNode` for a file that was opened when its permissions allowed that, or made without any, as git makes its objects. */
+  openNodeAnyhow(nodeid: number, flags: number): number {
+    const asked = this.openNode(nodeid, flags);
+    if (!isRefusal(asked)) return asked;
+    const kept = this.nameless.duplicate(nodeid, flags);
+    return kept >= 0 ? kept : this.files.openAsOwner(nodeid, flags);
+  }
+
   /** Opens the file behind a descriptor anew. */
   reopen(fd: number, flags: number): number {
     return this.openat(AT_FDCWD, this.procPath(fd), flags | O_CLOEXEC);
@@ -427,17 +435,9 @@ export class Passthrough {
     if (!this.handles.has(fh)) return -EIO;
     const fd = this.handles.fd(fh);
     if (fd >= 0) return fd;
-    const [nodeid, flags] = [this.handles.node(fh), this.handles.flags(fh)];
-    const asked = this.openNode(nodeid, flags);
-    const again = isRefusal(asked) ? this.#reopenRefused(nodeid, flags) : asked;
+    const again = this.openNodeAnyhow(this.handles.node(fh), this.handles.flags(fh));
     if (again >= 0) this.handles.setFd(fh, again);
     return again;
-  }
-
-  // It was opened when its permissions allowed that, or made without any, as git makes its objects.
-  #reopenRefused(nodeid: number, flags: number): number {
-    const kept = this.nameless.duplicate(nodeid, flags);
-    return kept >= 0 ? kept : this.files.openAsOwner(nodeid, flags);
   }
 
   /**

@@ -1,25 +1,22 @@
 // A request that changes names is not the same twice: a rename that was done before its server died, and is redelivered, finds nothing to
 // rename. So the last change begun is noted in the shared tables, and the successor takes the errno that says "done already" for success.
 import { ERRNO } from "../../sys/errno.ts";
-import { O_EXCL } from "../../sys/constants.ts";
-import { fuse_create_in } from "../abi/structs.ts";
-import { IN } from "../codec/memory.ts";
 import { lookup } from "./lookup.ts";
 import { renamed, renamed2 } from "./namespace.ts";
-import { create } from "./open-file.ts";
+import { openMade } from "./open-file.ts";
 import type { Passthrough } from "./passthrough.ts";
 
-/** What the second run of a change answers when it was done already, and what is answered instead. */
+/** What the second run of a change may answer when it was done already, and what is answered instead. */
 export interface Repeat {
-  readonly errno: number;
+  readonly errnos: readonly number[];
   readonly answer: (fs: Passthrough) => number;
   /** The reply has no body, so a noted result is all of it. */
   readonly bare: boolean;
 }
 
 const nothing = (): number => 0;
-const gone: Repeat = { errno: ERRNO.ENOENT, answer: nothing, bare: true };
-const there: Repeat = { errno: ERRNO.EEXIST, answer: lookup, bare: false };
+const gone: Repeat = { errnos: [ERRNO.ENOENT], answer: nothing, bare: true };
+const there: Repeat = { errnos: [ERRNO.EEXIST], answer: lookup, bare: false };
 
 export const REPEATS: Readonly<Record<string, Repeat>> = {
   UNLINK: gone,
@@ -30,13 +27,7 @@ export const REPEATS: Readonly<Record<string, Repeat>> = {
   MKNOD: there,
   SYMLINK: there,
   LINK: there,
-  CREATE: { errno: ERRNO.EEXIST, answer: openMade, bare: false },
-  SETXATTR: { errno: ERRNO.EEXIST, answer: nothing, bare: true },
-  REMOVEXATTR: { errno: ERRNO.ENODATA, answer: nothing, bare: true },
+  CREATE: { errnos: [ERRNO.EEXIST, ERRNO.EACCES], answer: openMade, bare: false },
+  SETXATTR: { errnos: [ERRNO.EEXIST], answer: nothing, bare: true },
+  REMOVEXATTR: { errnos: [ERRNO.ENODATA], answer: nothing, bare: true },
 };
-
-function openMade(fs: Passthrough): number {
-  const at = IN + fuse_create_in.flags;
-  fs.mem.setWord(at, fs.mem.word(at) & ~O_EXCL);
-  return create(fs);
-}
