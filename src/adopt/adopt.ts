@@ -1,10 +1,12 @@
 // Adopts one entry of the configuration, directory or file; for the command line and for `onNonEmpty: "adopt"`.
 import { HmpersistError } from "../errors.ts";
 import { isErrno } from "../sys/errno.ts";
+import { printable } from "../sys/text.ts";
 import { ParentError } from "../sys/walk.ts";
 import type { Spec } from "../plan/types.ts";
 import { DirectoryAdoption } from "./directory.ts";
 import { adoptFile, planFile } from "./file.ts";
+import { OtherFilesystem } from "./tree.ts";
 import type { AdoptPlan, AdoptRequest, Merge, Progress } from "./types.ts";
 
 export interface AdoptOptions {
@@ -84,6 +86,8 @@ function explained<T>(spec: Spec, work: () => T): T {
   } catch (error) {
     if (error instanceof ParentError)
       throw new HmpersistError("HMP_REFUSED", error.message, "parents must be plain directories", { cause: error });
+    if (error instanceof OtherFilesystem)
+      throw new HmpersistError("HMP_REFUSED", printable(`${spec.target}: ${error.message}`), "unmount it", { cause: error });
     if (!(error instanceof Error) || error instanceof HmpersistError) throw error;
     for (const [code, hint] of Object.entries(HINTS)) {
       if (isErrno(error, code as "EIO"))

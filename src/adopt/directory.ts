@@ -10,7 +10,7 @@ import { chmodFd } from "../sys/fd-path.ts";
 import { close } from "../sys/file.ts";
 import { libc } from "../sys/libc.ts";
 import { cstr, type CName } from "../sys/name.ts";
-import { isDirectory, isSymlink, statAt, statFd } from "../sys/stat.ts";
+import { isDirectory, isSymlink, sameMount, statAt, statFd } from "../sys/stat.ts";
 import { printable } from "../sys/text.ts";
 import { HmpersistError } from "../errors.ts";
 import { STORAGE_MODE } from "../link/places.ts";
@@ -67,7 +67,7 @@ export class DirectoryAdoption {
     if (found === undefined) throw absent(target);
     if (isSymlink(found)) throw refused(`${target} is a link`, "only what lies in the home itself can be adopted");
     if (!isDirectory(found)) throw refused(`${target} is not a directory`, "list it under 'files'");
-    if (found.dev !== statFd(this.#target.dir).dev)
+    if (!sameMount(found, statFd(this.#target.dir)))
       throw refused(`something is mounted at ${target}`, "it is adopted already, or unmount it");
     if (isEmpty(this.#target.dir, this.#target.name))
       throw refused(`${target} is empty`, "nothing to adopt: 'hmpersist apply' puts it in place");
@@ -164,7 +164,7 @@ export class DirectoryAdoption {
 
   #hasData(place: Place): boolean {
     const found = statPlace(place);
-    if (found === undefined || !isDirectory(found) || found.dev !== statFd(place.dir).dev) return false;
+    if (found === undefined || !isDirectory(found) || !sameMount(found, statFd(place.dir))) return false;
     return !isEmpty(place.dir, place.name);
   }
 

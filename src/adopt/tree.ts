@@ -1,4 +1,4 @@
-// A directory tree as open descriptors and bytes: no name is decoded, no link followed, no other filesystem entered.
+// A directory tree as open descriptors and bytes: no name is decoded, no link followed, nothing entered that is mounted inside.
 import { readdirSync } from "node:fs";
 import { O_CLOEXEC, O_DIRECTORY, O_NOATIME, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } from "../sys/constants.ts";
 import { rmdirat, unlinkat } from "../sys/dir.ts";
@@ -6,7 +6,7 @@ import { isErrno } from "../sys/errno.ts";
 import { fdPath } from "../sys/fd-path.ts";
 import { close, openat } from "../sys/file.ts";
 import { cstr, type CName } from "../sys/name.ts";
-import { isDirectory, isRegular, statAt, statFd, type Stat } from "../sys/stat.ts";
+import { isDirectory, isRegular, sameMount, statAt, statFd, type Stat } from "../sys/stat.ts";
 import { printableBytes } from "../sys/text.ts";
 import type { Totals } from "./types.ts";
 
@@ -58,14 +58,14 @@ export interface Visit {
 }
 
 /** Visits everything below an open directory, directories before what they hold. Throws OtherFilesystem at a mountpoint. */
-export function walkTree(fd: number, visit: (found: Visit) => void, above = "", device = statFd(fd).dev): void {
+export function walkTree(fd: number, visit: (found: Visit) => void, above = "", root = statFd(fd)): void {
   for (const name of namesIn(fd)) {
     const stat = statAt(fd, name);
     if (stat === undefined) continue;
     const shown = shownPath(above, name);
-    if (stat.dev !== device) throw new OtherFilesystem(shown);
+    if (!sameMount(stat, root)) throw new OtherFilesystem(shown);
     visit({ dir: fd, name, stat, shown });
-    if (isDirectory(stat)) inDirectory(fd, name, (child) => walkTree(child, visit, shown, device));
+    if (isDirectory(stat)) inDirectory(fd, name, (child) => walkTree(child, visit, shown, root));
   }
 }
 
@@ -90,11 +90,12 @@ export function measure(fd: number): Totals {
   return { files, directories, others, bytes };
 }
 
-/** Removes `name` and everything below it; nothing there is no failure. */
+/** Removes `name` and everything below it; nothing there is no failure. Throws OtherFilesystem at a mountpoint. */
 export function removeAll(dir: number, name: CName, step: () => void = () => {}): void {
   const stat = statAt(dir, name);
   if (stat === undefined) return;
   if (!isDirectory(stat)) return unlinkat(dir, name);
+  if (!sameMount(stat, statFd(dir))) throw new OtherFilesystem(shownPath("", name));
   inDirectory(dir, name, (fd) => {
     for (const child of namesIn(fd)) {
       removeAll(fd, child, step);

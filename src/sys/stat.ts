@@ -37,6 +37,9 @@ export const STATX_BASIC_STATS = 0x7ff;
 export const STATX_BTIME = 0x800;
 export const STATX_MNT_ID = 0x1000;
 
+/** What a Stat is made of. */
+const STATX_STAT = STATX_BASIC_STATS | STATX_MNT_ID;
+
 /** What a file is, all fields as the kernel has them; times are whole nanoseconds since 1970, negative before it. */
 export interface Stat {
   readonly dev: string;
@@ -50,6 +53,8 @@ export interface Stat {
   readonly atimeNs: bigint;
   readonly mtimeNs: bigint;
   readonly ctimeNs: bigint;
+  /** The mount it was found on; 0 before Linux 5.8, which does not say. A bind mount has the `dev` of what it shows. */
+  readonly mount: bigint;
 }
 
 const buffer = Buffer.alloc(STATX.size);
@@ -70,12 +75,13 @@ function decode(): Stat {
     atimeNs: time(STATX.stx_atime),
     mtimeNs: time(STATX.stx_mtime),
     ctimeNs: time(STATX.stx_ctime),
+    mount: (buffer.readUInt32LE(STATX.stx_mask) & STATX_MNT_ID) === 0 ? 0n : buffer.readBigUInt64LE(STATX.stx_mnt_id),
   };
 }
 
 /** The file `name` in `dirfd`, not following a symlink; undefined if there is none (ENOENT). Throws SysError otherwise. */
 export function statAt(dirfd: number, name: CName): Stat | undefined {
-  const result = raw(libc.statx, dirfd, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, buffer);
+  const result = raw(libc.statx, dirfd, name, AT_SYMLINK_NOFOLLOW, STATX_STAT, buffer);
   if (result === -ERRNO.ENOENT) return undefined;
   if (result < 0) throw new SysError("statx", -result, text(name));
   return decode();
@@ -83,7 +89,7 @@ export function statAt(dirfd: number, name: CName): Stat | undefined {
 
 /** The open file `fd` (an O_PATH descriptor serves). */
 export function statFd(fd: number): Stat {
-  call("statx", `fd ${fd}`, libc.statx, fd, empty, AT_EMPTY_PATH, STATX_BASIC_STATS, buffer);
+  call("statx", `fd ${fd}`, libc.statx, fd, empty, AT_EMPTY_PATH, STATX_STAT, buffer);
   return decode();
 }
 
@@ -102,5 +108,8 @@ export function btimeFd(fd: number): bigint | undefined {
 export const isDirectory = (stat: Stat): boolean => (stat.mode & S_IFMT) === S_IFDIR;
 export const isSymlink = (stat: Stat): boolean => (stat.mode & S_IFMT) === S_IFLNK;
 export const isRegular = (stat: Stat): boolean => (stat.mode & S_IFMT) === S_IFREG;
+
+/** Whether nothing is mounted between the two. */
+export const sameMount = (a: Stat, b: Stat): boolean => a.dev === b.dev && a.mount === b.mount;
 
 const text = (name: CName): string => Buffer.from(name.subarray(0, -1)).toString("utf8");

@@ -203,13 +203,35 @@ test("a full storage refuses and leaves nothing behind", () => {
   }
 });
 
-test("a mount inside is refused", () => {
-  mkdirSync(join(mount.target, "inner"), { recursive: true });
-  execFileSync("mount", ["-t", "tmpfs", "none", join(mount.target, "inner")]);
+test.each(["tmpfs", "bind", "bound file"])("a mount inside is refused: %s", (kind) => {
+  const inner = join(mount.target, "inner");
+  const shown = join(grounds.home, "shown");
+  mkdirSync(mount.target);
+  const make = kind === "bound file" ? (path: string) => writeFileSync(path, "") : (path: string) => mkdirSync(path);
+  [inner, shown].forEach((path) => void make(path));
+  if (kind === "bind") writeFileSync(join(shown, "precious"), "precious");
+  execFileSync("mount", kind === "tmpfs" ? ["-t", "tmpfs", "none", inner] : ["--bind", shown, inner]);
   try {
+    expect(() => planAdoption(mount, grounds.home)).toThrow("inner");
     expect(adopt(mount).outcome).toMatchObject({ code: "HMP_REFUSED", message: expect.stringContaining("inner") });
+    if (kind === "bind") expect(readFileSync(join(shown, "precious"), "utf8")).toBe("precious");
   } finally {
-    execFileSync("umount", [join(mount.target, "inner")]);
+    execFileSync("umount", [inner]);
+  }
+});
+
+test("nothing is removed through a mount that came later", () => {
+  const shown = join(grounds.home, "shown");
+  for (const path of [join(mount.target, "inner"), shown]) mkdirSync(path, { recursive: true });
+  writeFileSync(join(shown, "precious"), "precious");
+  expect(adopt(mount, {}, "left").signal).toBe("SIGKILL");
+  const inner = join(grounds.home, "p", asideIn(join(grounds.home, "p")), "inner");
+  execFileSync("mount", ["--bind", shown, inner]);
+  try {
+    adopt(mount);
+    expect(readFileSync(join(shown, "precious"), "utf8")).toBe("precious");
+  } finally {
+    execFileSync("umount", [inner]);
   }
 });
 
