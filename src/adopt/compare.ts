@@ -1,5 +1,5 @@
 // Compares two trees: is the copy what was copied, and where do home and storage differ?
-import { O_CLOEXEC, O_NOFOLLOW, O_PATH } from "../sys/constants.ts";
+import { O_CLOEXEC, O_NOFOLLOW, O_PATH, S_IFMT } from "../sys/constants.ts";
 import { readlinkat } from "../sys/dir.ts";
 import { getXattr, listXattrs } from "../sys/fd-path.ts";
 import { close, openat } from "../sys/file.ts";
@@ -8,6 +8,12 @@ import { isDirectory, isRegular, isSymlink, statAt, type Stat } from "../sys/sta
 import { isCopied } from "../link/metadata.ts";
 import { sameBytes } from "../link/observe.ts";
 import { inDirectory, namesIn, shownPath, withFile } from "./tree.ts";
+
+export interface Comparison {
+  readonly differences: readonly Difference[];
+  /** Inode numbers of the home's directories that storage has, too. */
+  readonly directories: readonly string[];
+}
 
 export interface Difference {
   readonly shown: string;
@@ -18,8 +24,9 @@ export interface Difference {
  * Where two trees differ.
  * @param exact also owners, permissions, times, attributes and hard links, as a copy must have them
  */
-export function compareTrees(homeDir: number, homeName: CName, storageDir: number, storageName: CName, exact: boolean): Difference[] {
+export function compareTrees(homeDir: number, homeName: CName, storageDir: number, storageName: CName, exact: boolean): Comparison {
   const differences: Difference[] = [];
+  const directories: string[] = [];
   const links = new Map<string, string>();
   const compare = (a: number, aName: CName, b: number, bName: CName, shown: string): void => {
     const home = statAt(a, aName);
@@ -27,10 +34,11 @@ export function compareTrees(homeDir: number, homeName: CName, storageDir: numbe
     const differ = (only?: "home" | "storage"): void => void differences.push({ shown: shown === "" ? "." : shown, only });
     if (home === undefined) return storage === undefined ? undefined : differ("storage");
     if (storage === undefined) return differ("home");
-    if ((home.mode & 0o170000) !== (storage.mode & 0o170000)) return differ();
+    if (!isSameKind(home, storage)) return differ();
     if (exact && (!sameMetadata(home, storage) || !sameHardLinks(links, home, storage) || !sameXattrs(a, aName, b, bName))) differ();
     else if (!isDirectory(home) && !sameThing(a, aName, home, b, bName, storage)) differ();
     if (!isDirectory(home)) return;
+    directories.push(String(home.ino));
     inDirectory(a, aName, (homeFd) =>
       inDirectory(b, bName, (storageFd) => {
         const names = new Map([...namesIn(homeFd), ...namesIn(storageFd)].map((name) => [Buffer.from(name).toString("latin1"), name]));
@@ -39,8 +47,14 @@ export function compareTrees(homeDir: number, homeName: CName, storageDir: numbe
     );
   };
   compare(homeDir, homeName, storageDir, storageName, "");
-  return differences;
+  return { differences, directories };
 }
+
+/** Whether two things, no directories, are the same but for their times. */
+export const sameEntry = (a: number, aName: CName, home: Stat, b: number, bName: CName, storage: Stat): boolean =>
+  isSameKind(home, storage) && sameOwner(home, storage) && sameXattrs(a, aName, b, bName) && sameThing(a, aName, home, b, bName, storage);
+
+const isSameKind = (a: Stat, b: Stat): boolean => (a.mode & S_IFMT) === (b.mode & S_IFMT);
 
 /** Whether two things of one kind, no directories, hold the same. */
 export function sameThing(a: number, aName: CName, home: Stat, b: number, bName: CName, storage: Stat): boolean {
@@ -49,8 +63,9 @@ export function sameThing(a: number, aName: CName, home: Stat, b: number, bName:
   return home.size === storage.size && withFile(a, aName, (x) => withFile(b, bName, (y) => sameBytes(x, y)));
 }
 
-const sameMetadata = (a: Stat, b: Stat): boolean =>
-  (isSymlink(a) || a.mode === b.mode) && a.uid === b.uid && a.gid === b.gid && a.mtimeNs === b.mtimeNs;
+const sameMetadata = (a: Stat, b: Stat): boolean => sameOwner(a, b) && a.mtimeNs === b.mtimeNs;
+
+const sameOwner = (a: Stat, b: Stat): boolean => (isSymlink(a) || a.mode === b.mode) && a.uid === b.uid && a.gid === b.gid;
 
 // Two names of one file must be two names of one file again.
 function sameHardLinks(links: Map<string, string>, home: Stat, storage: Stat): boolean {

@@ -17,12 +17,13 @@ import { STORAGE_MODE } from "../link/places.ts";
 import { adoptAsideName, adoptStageName } from "../link/private-name.ts";
 import { openDirectory, openPlace, statPlace, syncDirectory, type Place } from "../sys/walk.ts";
 import { writersBelow } from "../link/writers.ts";
-import { compareTrees } from "./compare.ts";
+import { compareTrees, type Comparison } from "./compare.ts";
 import { TreeCopy } from "./copy-tree.ts";
 import { failpoint } from "./failpoint.ts";
-import { dropJournal, readJournal, writeJournal } from "./journal.ts";
+import { dropJournal, readJournal, writeJournal, type Entry } from "./journal.ts";
 import { mergeInto } from "./merge.ts";
-import { inDirectory, measure, namesIn, OtherFilesystem, removeAll, walkTree } from "./tree.ts";
+import { Original } from "./original.ts";
+import { inDirectory, measure, namesIn, OtherFilesystem, removeAll } from "./tree.ts";
 import type { AdoptPlan, AdoptRequest, Progress } from "./types.ts";
 
 /** Time stamps may be as coarse as one tick of the slowest kernel. */
@@ -74,7 +75,7 @@ export class DirectoryAdoption {
     const totals = this.#measure(this.#target.name);
     const writers = writersBelow(target).map(({ pid, command, path }) => printable(`${command} (pid ${pid}: ${path})`));
     if (!this.#hasStored()) return { decision: "copy", ...totals, differing: [], writers };
-    const differing = compareTrees(this.#target.dir, this.#target.name, this.#source.dir, this.#source.name, false).map(({ shown, only }) =>
+    const differing = this.#compareStored().differences.map(({ shown, only }) =>
       only === undefined ? shown : `${shown} (only in ${only})`,
     );
     return { decision: differing.length === 0 ? "same" : "merge", ...totals, differing, writers };
@@ -98,13 +99,16 @@ export class DirectoryAdoption {
     // Left by a run that was cut short: an unfinished copy, or what a merge had replaced already.
     removeAll(this.#source.dir, this.#stage);
     if (plan.decision === "same") {
-      writeJournal(this.#source, { phase: "stored", target, verifiedNs: this.#now() });
+      writeJournal(
+        this.#source,
+        this.#verified(() => this.#compareStored()),
+      );
       return plan;
     }
-    const verifiedNs = this.#copy(plan, progress);
+    const entry = this.#copy(plan, progress);
     if (plan.decision === "merge") this.#merge();
     this.#sync();
-    writeJournal(this.#source, { phase: "stored", target, verifiedNs });
+    writeJournal(this.#source, entry);
     failpoint("noted");
     this.#put();
     failpoint("stored");
@@ -137,7 +141,7 @@ export class DirectoryAdoption {
     const aside = statAt(this.#target.dir, this.#aside);
     if (journal === undefined) return [];
     if (aside !== undefined && journal.phase === "stored") {
-      const late = this.#late(BigInt(journal.verifiedNs));
+      const late = this.#late(journal);
       if (late.length > 0) return late;
       writeJournal(this.#source, { ...journal, phase: "removing" });
     }
@@ -185,7 +189,7 @@ export class DirectoryAdoption {
     return !isEmpty(this.#source.dir, this.#source.name);
   }
 
-  #copy(plan: AdoptPlan, progress: Progress): string {
+  #copy(plan: AdoptPlan, progress: Progress): Entry {
     let done = 0;
     const lost: string[] = [];
     const copy = new TreeCopy({
@@ -210,19 +214,30 @@ export class DirectoryAdoption {
     }
     failpoint("copied");
     this.#sync();
-    const verifiedNs = this.#now();
-    const differing = compareTrees(this.#target.dir, this.#target.name, this.#source.dir, this.#stage, true);
-    if (differing.length > 0) {
+    try {
+      const entry = this.#verified(() => compareTrees(this.#target.dir, this.#target.name, this.#source.dir, this.#stage, true));
+      failpoint("verified");
+      return entry;
+    } catch (error) {
       removeAll(this.#source.dir, this.#stage);
-      const names = list(differing.map(({ shown }) => shown));
-      throw new HmpersistError(
-        "HMP_BUSY",
-        `${this.#request.target} was changed while it was copied: ${names}`,
-        "end the programs that write there",
-      );
+      throw error;
     }
-    failpoint("verified");
-    return verifiedNs;
+  }
+
+  // What is noted once storage has all of the original. Changes from before the comparison are found by it, later ones by their time.
+  #verified(compare: () => Comparison): Entry {
+    const { target } = this.#request;
+    const verifiedNs = this.#now();
+    const { differences, directories } = compare();
+    if (differences.length > 0) {
+      const names = list(differences.map(({ shown }) => shown));
+      throw new HmpersistError("HMP_BUSY", `${target} was changed while it was copied: ${names}`, "end the programs that write there");
+    }
+    return { phase: "stored", target, verifiedNs, directories };
+  }
+
+  #compareStored(): Comparison {
+    return compareTrees(this.#target.dir, this.#target.name, this.#source.dir, this.#source.name, false);
   }
 
   #merge(): void {
@@ -257,15 +272,10 @@ export class DirectoryAdoption {
     else mkdirat(dir, name, 0o700);
   }
 
-  #late(verifiedNs: bigint): string[] {
+  #late(journal: Entry): string[] {
     // Where the clock was set back meanwhile, what was changed has an older date: then all may have been.
-    const uncertain = this.#clockWentBack() || BigInt(Date.now()) * 1_000_000n < verifiedNs;
-    const late: string[] = [];
-    inDirectory(this.#target.dir, this.#aside, (fd) =>
-      walkTree(fd, ({ stat, shown }) => {
-        if (!isDirectory(stat) && (uncertain || stat.ctimeNs > verifiedNs)) late.push(shown);
-      }),
-    );
+    const uncertain = this.#clockWentBack() || BigInt(Date.now()) * 1_000_000n < BigInt(journal.verifiedNs);
+    const late = new Original(this.#target.dir, this.#aside, this.#source, journal, uncertain).late();
     return [...late, ...writersBelow(this.asidePath).map(({ path }) => `${printable(path)} (open for writing)`)];
   }
 

@@ -5,10 +5,9 @@ import { renameat2, unlinkat } from "../sys/dir.ts";
 import { isErrno } from "../sys/errno.ts";
 import { close, fsync, openat, pread, pwriteAll } from "../sys/file.ts";
 import { cstr } from "../sys/name.ts";
+import { statFd } from "../sys/stat.ts";
 import { adoptJournalName } from "../link/private-name.ts";
 import { syncDirectory, type Place } from "../sys/walk.ts";
-
-const MAX = 16_384;
 
 export interface Entry {
   /** "stored": the copy is complete; "removing": the original is being removed. */
@@ -16,14 +15,16 @@ export interface Entry {
   readonly target: string;
   /** Files of the original whose ctime is later were changed after they were compared with the copy. */
   readonly verifiedNs: string;
+  /** Inode numbers of the original's directories: any other was moved in later. */
+  readonly directories: readonly string[];
 }
 
 export function readJournal(source: Place): Entry | undefined {
   try {
     const fd = openat(source.dir, adoptJournalName(source.name), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     try {
-      const buffer = Buffer.alloc(MAX);
-      return JSON.parse(buffer.toString("utf8", 0, pread(fd, buffer, MAX, 0))) as Entry;
+      const buffer = Buffer.alloc(statFd(fd).size);
+      return JSON.parse(buffer.toString("utf8", 0, pread(fd, buffer, buffer.length, 0))) as Entry;
     } finally {
       close(fd);
     }

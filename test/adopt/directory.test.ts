@@ -1,9 +1,10 @@
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { lstatSync, mkdirSync, readFileSync, readdirSync, readlinkSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdirSync, readFileSync, readdirSync, readlinkSync, renameSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { afterEach, beforeEach, expect, test } from "vitest";
-import { planAdoption, type Adopted } from "../../src/adopt/adopt.ts";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { adopt as adoptHere, planAdoption, type Adopted } from "../../src/adopt/adopt.ts";
 import { ADOPT_STEPS } from "../../src/adopt/failpoint.ts";
 import type { LinkSpec, Spec } from "../../src/plan/types.ts";
 import { makeGrounds, type Grounds } from "../link/place.ts";
@@ -184,9 +185,41 @@ test("a program with a file open for writing is named and adoption refused, unle
   } finally {
     writer.kill();
   }
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  await sleep(100);
   expect(adopt(mount).outcome).toMatchObject({ decision: "finish", late: [] });
   expect(leftovers()).toBe("");
+});
+
+describe("what was put into the original since it was copied keeps it", () => {
+  // Where a program that has its working directory there puts something: the place is mounted over by then.
+  const put: Record<string, (original: string) => void> = {
+    "a directory": (original) => renameSync(join(grounds.home, "old"), join(original, "app")),
+    "a directory, under the name of another": (original) => {
+      renameSync(join(original, "sub"), join(grounds.home, "away"));
+      renameSync(join(grounds.home, "old"), join(original, "sub"));
+    },
+    "a directory, and the time set back": (original) => {
+      renameSync(join(grounds.home, "old"), join(original, "sub/app"));
+      for (const path of [original, join(original, "sub")]) utimesSync(path, 1, 1);
+    },
+    "a file": (original) => renameSync(join(grounds.home, "old/thesis"), join(original, "thesis")),
+  };
+  for (const [what, work] of Object.entries(put)) {
+    test(what, async () => {
+      mkdirSync(join(mount.target, "sub"), { recursive: true });
+      mkdirSync(join(grounds.home, "old"));
+      writeFileSync(join(mount.target, "sub/thesis"), "one of the same name");
+      writeFileSync(join(grounds.home, "old/thesis"), "thesis");
+      await sleep(50);
+      const original = (): string => join(grounds.home, "p", asideIn(join(grounds.home, "p")));
+      const mounted = async (): Promise<void> => work(original());
+      const { late, aside } = await adoptHere(mount, grounds.home, { merge: undefined, ignoreWriters: false, mount: mounted });
+      expect(late).toHaveLength(1);
+      expect(execFileSync("grep", ["-rlx", "thesis", aside ?? "none"], { encoding: "utf8" })).not.toBe("");
+      // Nor does a second run remove it.
+      expect(adopt(mount).outcome).toMatchObject({ decision: "finish", late });
+    });
+  }
 });
 
 test("a full storage refuses and leaves nothing behind", () => {
