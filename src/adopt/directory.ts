@@ -16,14 +16,14 @@ import { HmpersistError } from "../errors.ts";
 import { STORAGE_MODE } from "../link/places.ts";
 import { adoptAsideName, adoptStageName } from "../link/private-name.ts";
 import { openDirectory, openPlace, statPlace, syncDirectory, type Place } from "../sys/walk.ts";
-import { writersBelow } from "../link/writers.ts";
 import { compareTrees, type Comparison } from "./compare.ts";
 import { TreeCopy } from "./copy-tree.ts";
 import { failpoint } from "./failpoint.ts";
 import { dropJournal, readJournal, writeJournal, type Entry } from "./journal.ts";
 import { mergeInto } from "./merge.ts";
+import { OpenFiles } from "./open-files.ts";
 import { Original } from "./original.ts";
-import { inDirectory, measure, namesIn, OtherFilesystem, removeAll } from "./tree.ts";
+import { inDirectory, measure, namesIn, OtherFilesystem, removeAll, walkTree } from "./tree.ts";
 import type { AdoptPlan, AdoptRequest, Progress } from "./types.ts";
 
 /** Time stamps may be as coarse as one tick of the slowest kernel. */
@@ -73,7 +73,7 @@ export class DirectoryAdoption {
     if (isEmpty(this.#target.dir, this.#target.name))
       throw refused(`${target} is empty`, "nothing to adopt: 'hmpersist apply' puts it in place");
     const totals = this.#measure(this.#target.name);
-    const writers = writersBelow(target).map(({ pid, command, path }) => printable(`${command} (pid ${pid}: ${path})`));
+    const writers = this.#writers();
     if (!this.#hasStored()) return { decision: "copy", ...totals, differing: [], writers };
     const differing = this.#compareStored().differences.map(({ shown, only }) =>
       only === undefined ? shown : `${shown} (only in ${only})`,
@@ -182,6 +182,12 @@ export class DirectoryAdoption {
     }
   }
 
+  #writers(): string[] {
+    const open = new OpenFiles();
+    inDirectory(this.#target.dir, this.#target.name, (fd) => walkTree(fd, (found) => open.look(found)));
+    return open.found().map(({ who }) => who);
+  }
+
   #hasStored(): boolean {
     const stored = statPlace(this.#source);
     if (stored === undefined) return false;
@@ -275,8 +281,7 @@ export class DirectoryAdoption {
   #late(journal: Entry): string[] {
     // Where the clock was set back meanwhile, what was changed has an older date: then all may have been.
     const uncertain = this.#clockWentBack() || BigInt(Date.now()) * 1_000_000n < BigInt(journal.verifiedNs);
-    const late = new Original(this.#target.dir, this.#aside, this.#source, journal, uncertain).late();
-    return [...late, ...writersBelow(this.asidePath).map(({ path }) => `${printable(path)} (open for writing)`)];
+    return new Original(this.#target.dir, this.#aside, this.#source, journal, uncertain).late();
   }
 
   // syncfs refuses an O_PATH descriptor.

@@ -7,8 +7,8 @@ import { HmpersistError } from "../errors.ts";
 import { placeLink } from "../link/apply.ts";
 import { healLink } from "../link/heal.ts";
 import { sameContent } from "../link/observe.ts";
-import { writersBelow } from "../link/writers.ts";
 import type { LinkSpec } from "../plan/types.ts";
+import { OpenFiles } from "./open-files.ts";
 import type { AdoptPlan, Merge } from "./types.ts";
 
 /** Looks, and changes nothing. Throws HMP_REFUSED if there is no plain file. */
@@ -23,7 +23,9 @@ export function planFile(spec: LinkSpec): AdoptPlan {
   }
   const stored = statAt(AT_FDCWD, cstr(spec.source));
   const decision = stored === undefined || stored.size === 0 ? "copy" : sameContent(spec.target, spec.source) ? "same" : "merge";
-  const writers = writersBelow(spec.target).map(({ pid, command }) => printable(`${command} (pid ${pid})`));
+  const open = new OpenFiles();
+  open.look({ dir: AT_FDCWD, name: cstr(spec.target), stat: found, shown: printable(spec.target) });
+  const writers = open.found().map(({ who }) => who);
   const differing = decision === "merge" ? [printable(spec.target)] : [];
   return { decision, files: 1, directories: 0, others: 0, bytes: found.size, differing, writers };
 }

@@ -5,6 +5,7 @@ import type { CName } from "../sys/name.ts";
 import type { Place } from "../sys/walk.ts";
 import { sameEntry } from "./compare.ts";
 import type { Entry } from "./journal.ts";
+import { OpenFiles } from "./open-files.ts";
 import { inDirectory, namesIn, shownPath } from "./tree.ts";
 
 export class Original {
@@ -15,6 +16,7 @@ export class Original {
   readonly #verifiedNs: bigint;
   readonly #uncertain: boolean;
   #late: string[] = [];
+  #open = new OpenFiles();
 
   /**
    * @param name its name in the open directory `dir`
@@ -30,12 +32,13 @@ export class Original {
     this.#uncertain = uncertain;
   }
 
-  /** Paths of what is not in storage as it is. */
+  /** Paths of what is not in storage as it is, or may not be much longer. */
   late(): string[] {
     this.#late = [];
+    this.#open = new OpenFiles();
     const { dir, name } = this.#source;
     inDirectory(this.#dir, this.#name, (fd) => inTwin(dir, name, (twin) => this.#look(fd, twin, "")));
-    return this.#late;
+    return [...this.#late, ...this.#open.found().map(({ shown }) => `${shown} (open for writing)`)];
   }
 
   #look(dir: number, twin: number | undefined, above: string): void {
@@ -47,6 +50,7 @@ export class Original {
       if (!sameMount(stat, here)) this.#late.push(`${shown} (mounted)`);
       else if (!isDirectory(stat)) {
         if (this.#isChanged(dir, name, stat, twin)) this.#late.push(shown);
+        else this.#open.look({ dir, name, stat, shown });
       } else if (!this.#copied.has(String(stat.ino))) {
         // Moved in from elsewhere: what it holds may be as old as it likes.
         this.#late.push(shown);

@@ -190,6 +190,37 @@ test("a program with a file open for writing is named and adoption refused, unle
   expect(leftovers()).toBe("");
 });
 
+test.each(["mapped", "under another path"])("a file that is open for writing is found: %s", async (how) => {
+  mkdirSync(mount.target);
+  const file = join(mount.target, "log");
+  writeFileSync(file, "log");
+  const elsewhere = join(grounds.home, "elsewhere");
+  mkdirSync(elsewhere);
+  const mapped = `
+import ctypes, os, sys
+libc = ctypes.CDLL(None)
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_int] * 3 + [ctypes.c_long]
+fd = os.open("${file}", os.O_RDWR)
+libc.mmap(None, 4096, 3, 1, fd, 0)
+os.close(fd)
+print("open", flush=True)
+sys.stdin.read()`;
+  const bound = `mount --bind ${mount.target} ${elsewhere}; exec 3>> ${elsewhere}/log; echo open; read -r`;
+  const [program, ...args] =
+    how === "mapped" ? ["python3", "-c", mapped] : ["unshare", "--mount", "--propagation", "private", "bash", "-ec", bound];
+  const writer = spawn(program ?? "", args, { stdio: ["pipe", "pipe", "inherit"] });
+  try {
+    await new Promise((resolve) => writer.stdout.once("data", resolve));
+    const { outcome } = adopt(mount);
+    expect(outcome.code).toBe("HMP_BUSY");
+    expect(outcome.message).toContain(`pid ${writer.pid}`);
+    const forced = adopt(mount, { ignoreWriters: true }).outcome;
+    expect(forced.late).toEqual(["log (open for writing)"]);
+  } finally {
+    writer.kill();
+  }
+});
+
 describe("what was put into the original since it was copied keeps it", () => {
   // Where a program that has its working directory there puts something: the place is mounted over by then.
   const put: Record<string, (original: string) => void> = {
