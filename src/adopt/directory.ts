@@ -2,7 +2,7 @@
 // original changes places with an empty mountpoint or a link; only then is it removed. Each step can be the last one of this run: the
 // next run sees from the private names how far it came.
 import { RENAME_EXCHANGE } from "../sys/constants.ts";
-import { mkdirat, renameat2, symlinkat } from "../sys/dir.ts";
+import { mkdirat, renameat2, rmdirat, symlinkat, unlinkat } from "../sys/dir.ts";
 import { call } from "../sys/call.ts";
 import { watchClock } from "../sys/clock.ts";
 import { isErrno } from "../sys/errno.ts";
@@ -64,6 +64,9 @@ export class DirectoryAdoption {
   plan(): AdoptPlan {
     const { target } = this.#request;
     if (this.#isCutShort()) return { decision: "finish", ...this.#measure(this.#aside), differing: [], writers: [] };
+    const aside = statAt(this.#target.dir, this.#aside);
+    if (aside !== undefined && isDirectory(aside) && !isEmpty(this.#target.dir, this.#aside))
+      throw refused(`an earlier adoption left ${this.asidePath}`, "compare it with storage and remove it");
     const found = statPlace(this.#target);
     if (found === undefined) throw absent(target);
     if (isSymlink(found)) throw refused(`${target} is a link`, "only what lies in the home itself can be adopted");
@@ -119,7 +122,7 @@ export class DirectoryAdoption {
   leave(): void {
     if (this.#isCutShort()) return;
     const { dir, name } = this.#target;
-    removeAll(dir, this.#aside);
+    this.#dropAside();
     if (this.#request.leave === "link") symlinkat(cstr(this.#request.source), dir, this.#aside);
     else this.#makeMountpoint();
     failpoint("leaving");
@@ -134,18 +137,20 @@ export class DirectoryAdoption {
 
   /**
    * Removes the original.
-   * @returns paths that were changed after they were copied; if there are any, the original stays under `asidePath`
+   * @returns paths that were changed after they were copied; they stay under `asidePath`, and all of the original if it is known in time
    */
   finish(): readonly string[] {
     const journal = readJournal(this.#source);
     const aside = statAt(this.#target.dir, this.#aside);
     if (journal === undefined) return [];
-    if (aside !== undefined && journal.phase === "stored") {
-      const late = this.#late(journal);
+    if (aside !== undefined) {
+      const original = this.#original(journal);
+      const late = journal.phase === "stored" ? original.late() : [];
       if (late.length > 0) return late;
       writeJournal(this.#source, { ...journal, phase: "removing" });
+      const kept = original.remove(() => failpoint("removing"));
+      if (kept.length > 0) return kept;
     }
-    removeAll(this.#target.dir, this.#aside, () => failpoint("removing"));
     removeAll(this.#source.dir, this.#stage);
     failpoint("removed");
     dropJournal(this.#source);
@@ -262,6 +267,13 @@ export class DirectoryAdoption {
     if (full) removeAll(dir, this.#stage);
   }
 
+  // What was to take the original's place: nothing is in it.
+  #dropAside(): void {
+    const { dir } = this.#target;
+    const aside = statAt(dir, this.#aside);
+    if (aside !== undefined) (isDirectory(aside) ? rmdirat : unlinkat)(dir, this.#aside);
+  }
+
   #makeMountpoint(): void {
     const { dir, name } = this.#target;
     mkdirat(dir, this.#aside, 0o700);
@@ -272,16 +284,16 @@ export class DirectoryAdoption {
   // For homes without RENAME_EXCHANGE.
   #leaveInTwoSteps(): void {
     const { dir, name } = this.#target;
-    removeAll(dir, this.#aside);
+    this.#dropAside();
     renameat2(dir, name, dir, this.#aside);
     if (this.#request.leave === "link") symlinkat(cstr(this.#request.source), dir, name);
     else mkdirat(dir, name, 0o700);
   }
 
-  #late(journal: Entry): string[] {
+  #original(journal: Entry): Original {
     // Where the clock was set back meanwhile, what was changed has an older date: then all may have been.
     const uncertain = this.#clockWentBack() || BigInt(Date.now()) * 1_000_000n < BigInt(journal.verifiedNs);
-    return new Original(this.#target.dir, this.#aside, this.#source, journal, uncertain).late();
+    return new Original(this.#target.dir, this.#aside, this.#source, journal, uncertain);
   }
 
   // syncfs refuses an O_PATH descriptor.

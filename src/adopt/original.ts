@@ -1,12 +1,19 @@
 // The original, once a mountpoint or a link has its place: is all of it in storage? What was put there or changed after it was compared
 // with the copy is late, and stays.
-import { statAt, isDirectory, sameMount, statFd, type Stat } from "../sys/stat.ts";
+import { RENAME_NOREPLACE } from "../sys/constants.ts";
+import { renameat2, rmdirat, unlinkat } from "../sys/dir.ts";
+import { isErrno } from "../sys/errno.ts";
+import { leaseStands, takeReadLease } from "../sys/lease.ts";
 import type { CName } from "../sys/name.ts";
+import { isDirectory, isRegular, sameMount, statAt, statFd, type Stat } from "../sys/stat.ts";
 import type { Place } from "../sys/walk.ts";
+import { sameInode } from "../link/known.ts";
+import { swapName } from "../link/private-name.ts";
+import { fileId } from "../link/writers.ts";
 import { sameEntry } from "./compare.ts";
 import type { Entry } from "./journal.ts";
 import { OpenFiles } from "./open-files.ts";
-import { inDirectory, namesIn, shownPath } from "./tree.ts";
+import { inDirectory, namesIn, shownPath, withFile, type Visit } from "./tree.ts";
 
 export class Original {
   readonly #dir: number;
@@ -15,8 +22,8 @@ export class Original {
   readonly #copied: ReadonlySet<string>;
   readonly #verifiedNs: bigint;
   readonly #uncertain: boolean;
-  #late: string[] = [];
-  #open = new OpenFiles();
+  /** Files of which a name was removed here: when that was. */
+  readonly #unlinked = new Map<string, bigint>();
 
   /**
    * @param name its name in the open directory `dir`
@@ -34,34 +41,113 @@ export class Original {
 
   /** Paths of what is not in storage as it is, or may not be much longer. */
   late(): string[] {
-    this.#late = [];
-    this.#open = new OpenFiles();
-    const { dir, name } = this.#source;
-    inDirectory(this.#dir, this.#name, (fd) => inTwin(dir, name, (twin) => this.#look(fd, twin, "")));
-    return [...this.#late, ...this.#open.found().map(({ shown }) => `${shown} (open for writing)`)];
+    const open = new OpenFiles();
+    const late = this.#visit((found, twin) => {
+      if (isDirectory(found.stat)) return true;
+      if (this.#isChanged(found, twin)) return false;
+      open.look(found);
+      return true;
+    });
+    return [...late, ...open.found().map(({ shown }) => `${shown} (open for writing)`)];
   }
 
-  #look(dir: number, twin: number | undefined, above: string): void {
+  /**
+   * Removes what is in storage as it is: each file is looked at once more.
+   * @returns paths of what stayed
+   */
+  remove(step: () => void): string[] {
+    const late = this.#visit((found, twin) => {
+      const removed = isDirectory(found.stat) ? isRemoved(found) : this.#drop(found, twin);
+      step();
+      return removed;
+    });
+    if (late.length === 0 && !isRemoved({ dir: this.#dir, name: this.#name })) late.push(".");
+    return late;
+  }
+
+  // Asks about everything, of directories after what they hold. Returns the paths of what was answered no.
+  #visit(settle: Settle): string[] {
+    const late: string[] = [];
+    const { dir, name } = this.#source;
+    inDirectory(this.#dir, this.#name, (fd) => inTwin(dir, name, (twin) => this.#below(fd, twin, "", late, settle)));
+    return late;
+  }
+
+  #below(dir: number, twin: number | undefined, above: string, late: string[], settle: Settle): void {
     const here = statFd(dir);
     for (const name of namesIn(dir)) {
       const stat = statAt(dir, name);
       if (stat === undefined) continue;
       const shown = shownPath(above, name);
-      if (!sameMount(stat, here)) this.#late.push(`${shown} (mounted)`);
-      else if (!isDirectory(stat)) {
-        if (this.#isChanged(dir, name, stat, twin)) this.#late.push(shown);
-        else this.#open.look({ dir, name, stat, shown });
-      } else if (!this.#copied.has(String(stat.ino))) {
-        // Moved in from elsewhere: what it holds may be as old as it likes.
-        this.#late.push(shown);
-      } else inDirectory(dir, name, (fd) => inTwin(twin, name, (below) => this.#look(fd, below, shown)));
+      const before = late.length;
+      if (!sameMount(stat, here)) late.push(`${shown} (mounted)`);
+      else if (isDirectory(stat)) {
+        // Any other was moved in: what it holds may be as old as it likes.
+        if (!this.#copied.has(String(stat.ino))) late.push(shown);
+        else inDirectory(dir, name, (fd) => inTwin(twin, name, (below) => this.#below(fd, below, shown, late, settle)));
+      }
+      if (late.length === before && !settle({ dir, name, stat, shown }, twin)) late.push(shown);
     }
   }
 
-  #isChanged(dir: number, name: CName, stat: Stat, twin: number | undefined): boolean {
-    if (!this.#uncertain && stat.ctimeNs <= this.#verifiedNs) return false;
+  #isChanged({ dir, name, stat }: Visit, twin: number | undefined): boolean {
+    // Removing another name of it was a change, too.
+    const unchanged = stat.ctimeNs <= this.#verifiedNs || this.#unlinked.get(fileId(stat)) === stat.ctimeNs;
+    if (unchanged && !this.#uncertain) return false;
     const stored = twin === undefined ? undefined : statAt(twin, name);
     return twin === undefined || stored === undefined || !sameEntry(dir, name, stat, twin, name, stored);
+  }
+
+  // False if it stays.
+  #drop(found: Visit, twin: number | undefined): boolean {
+    const { dir, name, stat } = found;
+    if (!isRegular(stat)) return !this.#isChanged(found, twin) && isTakenOut(dir, name, stat, () => true);
+    try {
+      return withFile(dir, name, (fd) => {
+        // While the lease is held, who opens it for writing waits.
+        const lease = takeReadLease(fd);
+        if (lease === "writer" || this.#isChanged({ ...found, stat: statFd(fd) }, twin)) return false;
+        if (!isTakenOut(dir, name, statFd(fd), () => lease === "unsupported" || leaseStands(fd))) return false;
+        if (stat.nlink > 1) this.#unlinked.set(fileId(stat), statFd(fd).ctimeNs);
+        return true;
+      });
+    } catch (error) {
+      if (isErrno(error, "ENOENT")) return true;
+      if (isErrno(error, "ELOOP", "ENXIO")) return false;
+      throw error;
+    }
+  }
+}
+
+/** Whether what was asked for is so. */
+type Settle = (found: Visit, twin: number | undefined) => boolean;
+
+// Renamed to a private name first: only who had found it by its name before can still come, and is seen.
+function isTakenOut(dir: number, name: CName, stat: Stat, isQuiet: () => boolean): boolean {
+  const out = swapName(name);
+  if (statAt(dir, out) !== undefined) return false;
+  renameat2(dir, name, dir, out);
+  const found = statAt(dir, out);
+  if (found !== undefined && sameInode(found, stat) && isQuiet()) {
+    unlinkat(dir, out);
+    return true;
+  }
+  try {
+    renameat2(dir, out, dir, name, RENAME_NOREPLACE);
+  } catch (error) {
+    // Somebody has made another one: both stay.
+    if (!isErrno(error, "EEXIST", "EINVAL", "ENOSYS", "EOPNOTSUPP")) throw error;
+  }
+  return false;
+}
+
+function isRemoved({ dir, name }: Pick<Visit, "dir" | "name">): boolean {
+  try {
+    rmdirat(dir, name);
+    return true;
+  } catch (error) {
+    if (isErrno(error, "ENOTEMPTY", "EEXIST")) return false;
+    throw error;
   }
 }
 

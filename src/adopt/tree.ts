@@ -91,16 +91,13 @@ export function measure(fd: number): Totals {
 }
 
 /** Removes `name` and everything below it; nothing there is no failure. Throws OtherFilesystem at a mountpoint. */
-export function removeAll(dir: number, name: CName, step: () => void = () => {}): void {
+export function removeAll(dir: number, name: CName): void {
   const stat = statAt(dir, name);
   if (stat === undefined) return;
   if (!isDirectory(stat)) return unlinkat(dir, name);
   if (!sameMount(stat, statFd(dir))) throw new OtherFilesystem(shownPath("", name));
   inDirectory(dir, name, (fd) => {
-    for (const child of namesIn(fd)) {
-      removeAll(fd, child, step);
-      step();
-    }
+    for (const child of namesIn(fd)) removeAll(fd, child);
   });
   rmdirat(dir, name);
 }

@@ -1,5 +1,17 @@
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { lstatSync, mkdirSync, readFileSync, readdirSync, readlinkSync, renameSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import {
+  appendFileSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -251,6 +263,32 @@ describe("what was put into the original since it was copied keeps it", () => {
       expect(adopt(mount).outcome).toMatchObject({ decision: "finish", late });
     });
   }
+});
+
+test("what is written to the original while it is removed stays, and is named", async () => {
+  mkdirSync(join(mount.target, "work"), { recursive: true });
+  for (const name of ["a", "b", "work/log", "work/open", "work/rest"]) writeFileSync(join(mount.target, name), "old");
+  expect(adopt(mount, {}, "removing").signal).toBe("SIGKILL");
+  const original = join(grounds.home, "p", asideIn(join(grounds.home, "p")));
+  appendFileSync(join(original, "work/log"), "new");
+  const writer = spawn("bash", ["-c", `exec 3>> ${original}/work/open; echo open; read -r`], { stdio: ["pipe", "pipe", "inherit"] });
+  try {
+    await new Promise((resolve) => writer.stdout.once("data", resolve));
+    expect(adopt(mount).outcome).toMatchObject({ late: ["work/log", "work/open"], aside: original });
+  } finally {
+    writer.kill();
+  }
+  expect(readdirSync(original)).toEqual(["work"]);
+  expect(readFileSync(join(original, "work/log"), "utf8")).toBe("oldnew");
+  expect(adopt(mount).outcome.late).toContain("work/log");
+});
+
+test("an original that an earlier run left is never in the way of another one", () => {
+  const left = join(grounds.home, "p", `.hmpersist-adopted-${createHash("sha256").update("data").digest("hex").slice(0, 16)}`);
+  for (const path of [mount.target, left]) mkdirSync(path);
+  for (const path of [mount.target, left]) writeFileSync(join(path, "f"), path);
+  expect(adopt(mount).outcome).toMatchObject({ code: "HMP_REFUSED", message: expect.stringContaining(left) });
+  expect(readFileSync(join(left, "f"), "utf8")).toBe(left);
 });
 
 test("a full storage refuses and leaves nothing behind", () => {
