@@ -7,6 +7,7 @@ import type { Lanes } from "./lanes.ts";
 import { LinkMemory } from "./memory.ts";
 import type { AdoptOutcome, LinkOutcome, LinkStatus, RemoveOutcome } from "./types.ts";
 import { LinkWatch } from "./watch.ts";
+import { within } from "./within.ts";
 
 export type KeeperLog = (level: "info" | "warn" | "error", fields: Readonly<Record<string, unknown>>, message: string) => void;
 
@@ -46,7 +47,7 @@ export interface LinkKeeper {
   status(): readonly LinkStatus[];
   /** Looks which dangling links still dangle: the first write through one is seen by nobody. Answers within a deadline. */
   check(): Promise<void>;
-  /** Ends watching and waits a moment for a healing under way. */
+  /** Ends watching. What programs put in the place of links is healed before, as far as storages answer in time. */
   close(): Promise<void>;
 }
 
@@ -54,7 +55,10 @@ const LOOK_MS = 1_500;
 const PLACE_MS = 20_000;
 /** A healing that takes longer goes on, but nobody waits for it. */
 const HEAL_MS = 30_000;
-const CLOSE_MS = 5_000;
+/** Less than a service manager waits (TimeoutStopSec), since unmounting follows. */
+const CLOSE_MS = 20_000;
+/** For links that stand, but are looked at. */
+const END_MS = 5_000;
 /** Watching misses nothing that is known of; this is for what is not. */
 const SWEEP_MS = 300_000;
 const POLL_MS = 2_000;
@@ -120,7 +124,7 @@ class Keeper implements LinkKeeper {
   async remove(target: string, text: string): Promise<RemoveOutcome> {
     const link = this.#links.get(target);
     this.#links.delete(target);
-    await link?.stop();
+    if (link !== undefined) await this.#end([link], END_MS);
     const { home, lanes } = this.#options;
     const outcome = await lanes
       .of(home)
@@ -132,10 +136,10 @@ class Keeper implements LinkKeeper {
 
   async keep(specs: readonly LinkSpec[]): Promise<void> {
     const targets = specs.map((spec) => spec.target);
-    const wanted = new Set(targets);
-    const dropped = [...this.#links.values()].filter((link) => !wanted.has(link.spec.target));
+    const wanted = new Map(specs.map((spec) => [spec.target, spec]));
+    const dropped = [...this.#links.values()].filter((link) => !isSame(wanted.get(link.spec.target), link.spec));
     for (const link of dropped) this.#links.delete(link.spec.target);
-    await Promise.all(dropped.map((link) => link.stop()));
+    await this.#end(dropped, END_MS);
     const links = specs.map((spec) => this.#link(spec));
     // In the order of the configuration.
     this.#links.clear();
@@ -165,11 +169,24 @@ class Keeper implements LinkKeeper {
 
   async close(): Promise<void> {
     clearTimeout(this.#sweep);
-    await this.#watch.close();
-    const stopped = Promise.all([...this.#links.values()].map((link) => link.stop())).then(() => this.#memory.saved());
-    // A healing that is cut short is finished by the next run; a stuck storage must not keep the daemon from ending.
-    await Promise.race([stopped, new Promise((resolve) => setTimeout(resolve, CLOSE_MS).unref())]);
+    await within(this.#watch.close(), LOOK_MS, undefined);
+    await this.#end([...this.#links.values()], CLOSE_MS);
+    await within(this.#memory.saved(), LOOK_MS, undefined);
     clearTimeout(this.#sweep);
+  }
+
+  // What happened to a link is seen here even if no event told of it yet. A storage that does not answer holds up nobody but its links.
+  async #end(links: readonly KeptLink[], dueMs: number): Promise<void> {
+    const found = await this.observe(
+      this.#options.home,
+      links.map((link) => link.spec.target),
+    );
+    const end = async (link: KeptLink): Promise<void> => {
+      const at = found.get(link.spec.target);
+      const due = !(at?.type === "link" && at.text === link.spec.source);
+      await within(link.end(due), due ? dueMs : END_MS, undefined);
+    };
+    await Promise.all(links.map(end));
   }
 
   // A link that stands as wanted is ours even if nobody remembers making it.
@@ -210,8 +227,8 @@ class Keeper implements LinkKeeper {
 
   #link(spec: LinkSpec): KeptLink {
     const existing = this.#links.get(spec.target);
-    if (existing !== undefined && JSON.stringify(existing.spec) === JSON.stringify(spec)) return existing;
-    void existing?.stop();
+    if (existing !== undefined && isSame(existing.spec, spec)) return existing;
+    void existing?.end(true);
     const { home, lanes, log, changed = () => {}, unmounted = () => undefined } = this.#options;
     const tools: KeptLinkTools = {
       memory: this.#memory,
@@ -228,6 +245,8 @@ class Keeper implements LinkKeeper {
     return link;
   }
 }
+
+const isSame = (a: LinkSpec | undefined, b: LinkSpec): boolean => JSON.stringify(a) === JSON.stringify(b);
 
 const failure = (
   error: unknown,

@@ -1,4 +1,6 @@
-// One link under the keeper's eyes: when it is looked at, what came of it, what `status` says. Looks at one link never overlap.
+// One link under the keeper's eyes: when it is looked at, what came of it, what `status` says. Looks at one link never overlap, and a sign
+// that comes during one is followed by another.
+import { setTimeout as sleep } from "node:timers/promises";
 import { monotonicMs } from "../sys/clock.ts";
 import type { LinkSpec } from "../plan/types.ts";
 import type { HealOptions } from "./heal.ts";
@@ -15,6 +17,9 @@ const SNAPSHOT_AFTER_MS = 5_000;
 const BUSY_MS = 100;
 const BUSY_MAX_MS = 5_000;
 const FAILED_MS = 1_000;
+/** At the end a file that is being written or created again is tried so often. */
+const LAST_TRIES = 5;
+const LAST_PAUSE_MS = 200;
 
 export interface KeptLinkTools {
   readonly memory: LinkMemory;
@@ -33,6 +38,8 @@ export class KeptLink {
   #hint: string | undefined;
   #busySince: number | undefined;
   #running: Promise<void> | undefined;
+  /** Somebody asked for a look during one. */
+  #again = false;
   #stopped = false;
 
   constructor(spec: LinkSpec, tools: KeptLinkTools) {
@@ -47,17 +54,29 @@ export class KeptLink {
 
   /** Heals it now, if it was ever ours. Never rejects. @param relink put a deleted link back at once */
   look(relink = false): Promise<void> {
+    if (this.#stopped) return Promise.resolve();
     this.#pace.stop();
+    if (this.#running !== undefined) this.#again = true;
     this.#running ??= this.#look(relink).finally(() => {
       this.#running = undefined;
+      if (this.#again) this.sign();
+      this.#again = false;
     });
     return this.#running;
   }
 
-  async stop(): Promise<void> {
+  /** Ends it. @param due it does not stand as it should: what is in its place goes to storage first */
+  async end(due: boolean): Promise<void> {
     this.#stopped = true;
     this.#pace.stop();
+    const looking = this.#running !== undefined;
     await this.#running;
+    if (!due && !looking) return;
+    for (let tries = 1; tries <= LAST_TRIES; tries += 1) {
+      const outcome = await this.#heal({ relink: false, snapshot: true });
+      if (outcome?.result !== "busy" || outcome.known !== undefined) return;
+      await sleep(LAST_PAUSE_MS);
+    }
   }
 
   status(): LinkStatus {
@@ -84,15 +103,21 @@ export class KeptLink {
   }
 
   async #look(relink: boolean): Promise<void> {
-    const { target } = this.spec;
-    const record = this.#tools.memory.get(target);
-    if (record === undefined || this.#stopped) return;
     const deleted = this.#busySince !== undefined && monotonicMs() - this.#busySince >= DELETED_MS;
     const snapshot = this.#busySince !== undefined && monotonicMs() - this.#busySince >= SNAPSHOT_AFTER_MS;
+    await this.#heal({ relink: relink || deleted, snapshot });
+  }
+
+  async #heal(options: HealOptions): Promise<HealOutcome | undefined> {
+    const record = this.#tools.memory.get(this.spec.target);
+    if (record === undefined) return undefined;
     try {
-      this.#took(await this.#tools.heal(this.spec, record, { relink: relink || deleted, snapshot }), record);
+      const outcome = await this.#tools.heal(this.spec, record, options);
+      this.#took(outcome, record);
+      return outcome;
     } catch (error) {
       this.#failed(error instanceof Error ? error.message : String(error), "see the log");
+      return undefined;
     }
   }
 
@@ -132,7 +157,7 @@ export class KeptLink {
     this.#busySince ??= monotonicMs();
     const since = monotonicMs() - this.#busySince;
     this.#set("healing", reason);
-    this.#pace.after(Math.min(BUSY_MAX_MS, Math.max(BUSY_MS, since)));
+    if (!this.#stopped) this.#pace.after(Math.min(BUSY_MAX_MS, Math.max(BUSY_MS, since)));
   }
 
   #failed(reason: string, hint: string): void {
