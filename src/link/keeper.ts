@@ -39,8 +39,8 @@ export interface LinkKeeper {
   /** Only if it is still the link with this text. Never rejects. */
   remove(target: string, text: string): Promise<RemoveOutcome>;
   /**
-   * From now on exactly these links are watched and healed; resolves when what had happened before is healed. Call it before a plan is
-   * made as well as after: what it heals is no conflict any more.
+   * From now on exactly these links are watched and healed; resolves when what had happened before is healed, except what takes long.
+   * Call it before a plan is made as well as after: what it heals is no conflict any more.
    */
   keep(specs: readonly LinkSpec[]): Promise<void>;
   /** In the order given to `keep`. */
@@ -99,7 +99,7 @@ class Keeper implements LinkKeeper {
     if (record?.text === spec.source) {
       await link.look(true);
       const { state, reason = "", hint = "" } = link.status();
-      // A program is writing there: it becomes a link again when they are done.
+      // A program is writing there, or its storage is slow: it becomes a link again when they are done.
       if (state === "healing") return { result: "kept", known: record.known };
       if (state === "failed") return { result: "failed", errno: "EIO", reason, hint };
     }

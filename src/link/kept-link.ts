@@ -17,6 +17,8 @@ const SNAPSHOT_AFTER_MS = 5_000;
 const BUSY_MS = 100;
 const BUSY_MAX_MS = 5_000;
 const FAILED_MS = 1_000;
+/** Nobody waits longer for a look. */
+const SLOW_MS = 1_500;
 /** At the end a file that is being written or created again is tried so often. */
 const LAST_TRIES = 5;
 const LAST_PAUSE_MS = 200;
@@ -38,6 +40,8 @@ export class KeptLink {
   #hint: string | undefined;
   #busySince: number | undefined;
   #running: Promise<void> | undefined;
+  /** Resolves when what runs is done or takes long. */
+  #answer: Promise<void> = Promise.resolve();
   /** Somebody asked for a look during one. */
   #again = false;
   #stopped = false;
@@ -52,17 +56,33 @@ export class KeptLink {
     if (!this.#stopped) this.#pace.sign();
   }
 
-  /** Heals it now, if it was ever ours. Never rejects. @param relink put a deleted link back at once */
+  /**
+   * Heals it now, if it was ever ours. Resolves when that is done, or when it takes long: it goes on then. Never rejects.
+   * @param relink put a deleted link back at once
+   */
   look(relink = false): Promise<void> {
     if (this.#stopped) return Promise.resolve();
     this.#pace.stop();
     if (this.#running !== undefined) this.#again = true;
-    this.#running ??= this.#look(relink).finally(() => {
+    else this.#begin(relink);
+    return this.#answer;
+  }
+
+  #begin(relink: boolean): void {
+    let timer: NodeJS.Timeout | undefined;
+    const slow = new Promise<void>((resolve) => {
+      timer = setTimeout(() => {
+        this.#set("healing", `${this.spec.storage} takes long to answer`, "check the disk or network behind it if that stays so");
+        resolve();
+      }, SLOW_MS);
+    });
+    this.#running = this.#look(relink).finally(() => {
+      clearTimeout(timer);
       this.#running = undefined;
       if (this.#again) this.sign();
       this.#again = false;
     });
-    return this.#running;
+    this.#answer = Promise.race([this.#running, slow]);
   }
 
   /** Ends it. @param due it does not stand as it should: what is in its place goes to storage first */
