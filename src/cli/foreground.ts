@@ -2,6 +2,7 @@
 import { Daemon } from "../daemon/daemon.ts";
 import { EXIT, HmpersistError } from "../errors.ts";
 import { createLog } from "../log.ts";
+import { endWithoutThreads } from "../sys/exit.ts";
 import { raiseNofile } from "../sys/rlimit.ts";
 import { announce, isBackground } from "./announce.ts";
 import type { MountOptions } from "./commands/mount.ts";
@@ -40,6 +41,7 @@ export async function runForeground(options: MountOptions): Promise<void> {
     return;
   }
   await stopped;
+  endWithoutThreads();
   process.exitCode = EXIT.done;
 }
 

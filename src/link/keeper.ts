@@ -32,7 +32,10 @@ export interface LinkKeeper {
   observe(root: string, paths: readonly string[]): Promise<ReadonlyMap<string, Found>>;
   /** For `Observation.ownLinks`: the links of this home that an earlier run or this one made. */
   ownLinks(): ReadonlyMap<string, string>;
-  /** Makes the parents and the link; what is in the way of a link that was ours is healed, else `onConflict` decides. Never rejects. */
+  /**
+   * Makes the parents and the link; what is in the way of a link that was ours is healed, else `onConflict` decides. What takes long goes
+   * on, and `status` says what comes of it. Never rejects.
+   */
   place(spec: LinkSpec): Promise<LinkOutcome>;
   /** Moves what stands in the way of a mount or of a linked directory into storage; an empty mountpoint or a link stays. Never rejects. */
   adopt(spec: Spec): Promise<AdoptOutcome>;
@@ -52,9 +55,7 @@ export interface LinkKeeper {
 }
 
 const LOOK_MS = 1_500;
-const PLACE_MS = 20_000;
-/** A healing that takes longer goes on, but nobody waits for it. */
-const HEAL_MS = 30_000;
+const REMOVE_MS = 20_000;
 /** Less than a service manager waits (TimeoutStopSec), since unmounting follows. */
 const CLOSE_MS = 20_000;
 /** For links that stand, but are looked at. */
@@ -104,12 +105,14 @@ class Keeper implements LinkKeeper {
       if (state === "failed") return { result: "failed", errno: "EIO", reason, hint };
     }
     const { home, lanes } = this.#options;
-    const outcome = await lanes
-      .of(spec.storage)
-      .run({ type: "place", spec, home, own: record?.text }, PLACE_MS)
-      .catch((error: unknown): LinkOutcome => failure(error));
-    link.placed(outcome);
-    return outcome;
+    const work = (): Promise<LinkOutcome> =>
+      lanes
+        .of(spec.storage)
+        .run({ type: "place", spec, home, own: record?.text })
+        .catch((error: unknown): LinkOutcome => failure(error));
+    // One wait for each storage is enough to know that it is slow.
+    const slow = [...this.#links.values()].some((other) => other.slow && other.spec.storage === spec.storage);
+    return (await link.place(work, !slow)) ?? { result: "kept", known: record?.known };
   }
 
   // In a lane of its own, since copying may take long.
@@ -124,11 +127,11 @@ class Keeper implements LinkKeeper {
   async remove(target: string, text: string): Promise<RemoveOutcome> {
     const link = this.#links.get(target);
     this.#links.delete(target);
-    if (link !== undefined) await this.#end([link], END_MS);
+    if (link !== undefined) await this.#end([link], LOOK_MS);
     const { home, lanes } = this.#options;
     const outcome = await lanes
       .of(home)
-      .run({ type: "remove", target, text, home }, PLACE_MS)
+      .run({ type: "remove", target, text, home }, REMOVE_MS)
       .catch((error: unknown) => failure(error));
     if (outcome.result !== "failed") this.#memory.forget(target);
     return outcome;
@@ -139,7 +142,7 @@ class Keeper implements LinkKeeper {
     const wanted = new Map(specs.map((spec) => [spec.target, spec]));
     const dropped = [...this.#links.values()].filter((link) => !isSame(wanted.get(link.spec.target), link.spec));
     for (const link of dropped) this.#links.delete(link.spec.target);
-    await this.#end(dropped, END_MS);
+    await this.#end(dropped, LOOK_MS);
     const links = specs.map((spec) => this.#link(spec));
     // In the order of the configuration.
     this.#links.clear();
@@ -176,7 +179,7 @@ class Keeper implements LinkKeeper {
   }
 
   // What happened to a link is seen here even if no event told of it yet. A storage that does not answer holds up nobody but its links.
-  async #end(links: readonly KeptLink[], dueMs: number): Promise<void> {
+  async #end(links: readonly KeptLink[], ms: number): Promise<void> {
     const found = await this.observe(
       this.#options.home,
       links.map((link) => link.spec.target),
@@ -184,7 +187,7 @@ class Keeper implements LinkKeeper {
     const end = async (link: KeptLink): Promise<void> => {
       const at = found.get(link.spec.target);
       const due = !(at?.type === "link" && at.text === link.spec.source);
-      await within(link.end(due), due ? dueMs : END_MS, undefined);
+      await within(link.end(due), due ? ms : Math.min(ms, END_MS), undefined);
     };
     await Promise.all(links.map(end));
   }
@@ -237,7 +240,8 @@ class Keeper implements LinkKeeper {
       heal: async (wanted, record, options) => {
         const bare = unmounted(wanted.storage);
         if (bare !== undefined) return { result: "failed", errno: "ENODEV", ...bare };
-        return lanes.of(wanted.storage).run({ type: "heal", spec: wanted, home, record, options }, HEAL_MS);
+        // In a lane of its own: copying may take long, and others want to look at the storage and mount what is there.
+        return lanes.of(`healing ${wanted.storage}`).run({ type: "heal", spec: wanted, home, record, options });
       },
     };
     const link = new KeptLink(spec, tools);

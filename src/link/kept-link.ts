@@ -1,5 +1,5 @@
-// One link under the keeper's eyes: when it is looked at, what came of it, what `status` says. Looks at one link never overlap, and a sign
-// that comes during one is followed by another.
+// One link under the keeper's eyes: when it is looked at, what came of it, what `status` says. Placing it and looks at it never overlap,
+// and a sign that comes during one is followed by a look. However long one takes: it is waited for here, and by nobody else.
 import { setTimeout as sleep } from "node:timers/promises";
 import { monotonicMs } from "../sys/clock.ts";
 import type { LinkSpec } from "../plan/types.ts";
@@ -42,6 +42,7 @@ export class KeptLink {
   #running: Promise<void> | undefined;
   /** Resolves when what runs is done or takes long. */
   #answer: Promise<void> = Promise.resolve();
+  #slow = false;
   /** Somebody asked for a look during one. */
   #again = false;
   #stopped = false;
@@ -64,20 +65,39 @@ export class KeptLink {
     if (this.#stopped) return Promise.resolve();
     this.#pace.stop();
     if (this.#running !== undefined) this.#again = true;
-    else this.#begin(relink);
+    else this.#begin(this.#look(relink));
     return this.#answer;
   }
 
-  #begin(relink: boolean): void {
+  /** What runs takes long. */
+  get slow(): boolean {
+    return this.#slow;
+  }
+
+  /** Places it by `work`; undefined if that, or a look before it, takes long: it goes on. @param wait whether to wait for it at all */
+  async place(work: () => Promise<LinkOutcome>, wait: boolean): Promise<LinkOutcome | undefined> {
+    while (this.#running !== undefined) {
+      if (this.#slow) return undefined;
+      await this.#answer;
+    }
+    let outcome: LinkOutcome | undefined;
+    this.#begin(work().then((done) => this.#placed((outcome = done))));
+    if (wait) await this.#answer;
+    return outcome;
+  }
+
+  #begin(work: Promise<void>): void {
     let timer: NodeJS.Timeout | undefined;
     const slow = new Promise<void>((resolve) => {
       timer = setTimeout(() => {
+        this.#slow = true;
         this.#set("healing", `${this.spec.storage} takes long to answer`, "check the disk or network behind it if that stays so");
         resolve();
       }, SLOW_MS);
     });
-    this.#running = this.#look(relink).finally(() => {
+    this.#running = work.finally(() => {
       clearTimeout(timer);
+      this.#slow = false;
       this.#running = undefined;
       if (this.#again) this.sign();
       this.#again = false;
@@ -110,7 +130,7 @@ export class KeptLink {
     if (this.#state === "dangling") this.#set("ok");
   }
 
-  placed(outcome: LinkOutcome): void {
+  #placed(outcome: LinkOutcome): void {
     const { target, source } = this.spec;
     if (outcome.result === "conflict" || outcome.result === "failed") {
       this.#set(outcome.result === "conflict" ? "conflicted" : "failed", outcome.reason, outcome.hint);

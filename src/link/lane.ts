@@ -1,10 +1,12 @@
 // One thread for what may get stuck together. Started at the first job, ended when idle; a job that outlives its deadline is given up
-// on by its caller, and until it comes back every further one fails at once, so nothing piles up behind a stuck storage.
+// on by its caller, and until it comes back every further one with a deadline fails at once, so nothing piles up behind a stuck storage.
 import { Worker } from "node:worker_threads";
 import { HmpersistError } from "../errors.ts";
 import type { Job, Results } from "./jobs.ts";
+import { within } from "./within.ts";
 
 const IDLE_MS = 10_000;
+const END_MS = 1_000;
 // After the build this file and the thread's lie side by side.
 const ENTRY = new URL("worker-thread.js", import.meta.url);
 
@@ -37,7 +39,7 @@ export class Lane {
    * @param late is given the result of a job that was given up on.
    */
   run<J extends Job>(job: J, deadlineMs?: number, late: (result: Results[J["type"]]) => void = () => {}): Promise<Results[J["type"]]> {
-    if (this.stuck) return Promise.reject(this.#timeout());
+    if (this.stuck && deadlineMs !== undefined) return Promise.reject(this.#timeout());
     clearTimeout(this.#idle);
     const worker = (this.#worker ??= this.#start());
     const id = this.#next++;
@@ -53,11 +55,11 @@ export class Lane {
   async close(): Promise<void> {
     clearTimeout(this.#idle);
     const worker = this.#worker;
-    const { stuck } = this;
-    if (worker !== undefined) this.#fail(worker, new Error("the link thread was ended"));
+    if (worker === undefined) return;
+    this.#fail(worker, new Error("the link thread was ended"));
     // A thread in the kernel cannot be ended; it must not keep the process either.
-    if (stuck) worker?.unref();
-    else await worker?.terminate();
+    worker.unref();
+    await within(worker.terminate(), END_MS, undefined);
   }
 
   #start(): Worker {

@@ -53,8 +53,8 @@ export class KeeperProcess {
     return (await this.heard("status", undefined, before + 1)).status ?? [];
   }
 
-  async end(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
+  async end(signal: NodeJS.Signals = "SIGTERM", ms = 20_000): Promise<void> {
     if (this.#child.exitCode === null && this.#child.signalCode === null) this.#child.kill(signal);
-    await deadline("the keeper ending", 20_000, this.#exited, () => kernelStacks(this.pid));
+    await deadline("the keeper ending", ms, this.#exited, () => kernelStacks(this.pid));
   }
 }

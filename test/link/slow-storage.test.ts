@@ -2,24 +2,31 @@
 import { lstatSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import type { LinkSpec } from "../../src/plan/types.ts";
 import { until } from "../helpers/deadline.ts";
 import { startMount, type Mounted } from "../helpers/mounted.ts";
 import { withSandbox } from "../helpers/sandbox.ts";
-import { makeGrounds } from "./place.ts";
+import { KeeperProcess } from "./keeper-process.ts";
+import { makeGrounds, type Grounds } from "./place.ts";
 
 let slow: Mounted;
-let real: string;
-let remove: () => void;
+let grounds: Grounds;
+let keeper: KeeperProcess | undefined;
 beforeEach(async () => {
-  const grounds = makeGrounds("slow");
-  ({ storage: real, remove } = grounds);
-  slow = await startMount({ engine: "bindfs", source: real });
+  grounds = makeGrounds("slow");
+  slow = await startMount({ engine: "bindfs", source: grounds.storage });
 });
 afterEach(async () => {
   slow.signal("SIGCONT");
+  await keeper?.end("SIGKILL");
+  keeper = undefined;
   await slow.dispose();
-  remove();
+  grounds.remove();
 });
+
+const onSlow = (name: string): LinkSpec => grounds.spec(name, { storage: slow.mountpoint, source: join(slow.mountpoint, name) });
+
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 function replace(target: string, content: string): void {
   writeFileSync(`${target}.t`, content);
@@ -56,7 +63,40 @@ test("mounts of other storages do not wait for remembered links in one that hang
     expect(report.entries.find(({ type }) => type === "file")?.detail).toContain(`${slow.mountpoint} takes long`);
     slow.signal("SIGCONT");
     await sandbox.statusUntil("all being well", ({ entries }) => entries.every(({ healthy }) => healthy));
-    expect(readFileSync(join(real, "a"), "utf8")).toBe("saved");
+    expect(readFileSync(join(grounds.storage, "a"), "utf8")).toBe("saved");
     expect(isLink(join(sandbox.home, "a"))).toBe(true);
   }),
 );
+
+test("a healing that takes long goes on, is counted, and holds up no look at the storage", { timeout: 120_000 }, async () => {
+  const [big, small, dangling] = [onSlow("big"), onSlow("small"), onSlow("dangling")];
+  keeper = new KeeperProcess(grounds, [big, small, dangling]);
+  await keeper.heard("ready");
+  slow.signal("SIGSTOP");
+  replace(big.target, "big");
+  await sleep(1_000);
+  replace(small.target, "small");
+  // Longer than anybody would wait for it.
+  await sleep(32_000);
+  const waiting = await keeper.status();
+  for (const { target } of [big, small]) {
+    expect(waiting).toContainEqual(expect.objectContaining({ target, state: "healing", reason: expect.stringContaining("takes long") }));
+  }
+  slow.signal("SIGCONT");
+  for (const { target } of [big, small]) await keeper.heard("link healed", target);
+  expect(keeper.said.filter(({ message }) => message === "link not healed")).toEqual([]);
+  const healed = await keeper.status();
+  for (const { target } of [big, small]) expect(healed).toContainEqual(expect.objectContaining({ target, state: "ok", healed: 1 }));
+});
+
+test("a storage that never answers does not keep the keeper from ending", { timeout: 120_000 }, async () => {
+  const specs = [onSlow("hung"), grounds.spec("other")];
+  keeper = new KeeperProcess(grounds, specs);
+  await keeper.heard("ready");
+  slow.signal("SIGSTOP");
+  for (const { target } of specs) replace(target, "saved");
+  await sleep(2_000);
+  await keeper.end("SIGTERM", 28_000);
+  expect(readFileSync(join(grounds.storage, "other"), "utf8")).toBe("saved");
+  expect(readFileSync(join(grounds.home, "hung"), "utf8")).toBe("saved");
+});
