@@ -12,7 +12,8 @@ import { firstNames, sameBytes } from "./observe.ts";
 import { openPlaces, type Places } from "./places.ts";
 import { asProblem, conflict, foreignLink, inTheWay } from "./problems.ts";
 import { recover } from "./recover.ts";
-import { bringBack, createLink, dropEmptyDirectory, dropSwap, isOurLink, putBack, statSwap, swapIn, swapOf, takeOut } from "./swap.ts";
+import { bringBack, createLink, dropEmptyDirectory, dropSwap, isMissing, isOurLink, putBack, statSwap, swapIn } from "./swap.ts";
+import { swapOf, takeOut, type Swap } from "./swap.ts";
 import type { LinkOutcome, RemoveOutcome } from "./types.ts";
 import { linkText, openDirectory, openPlace, statPlace } from "../sys/walk.ts";
 import { hasWriter } from "./writers.ts";
@@ -137,7 +138,7 @@ function replace({ swap }: Places, found: Stat): boolean {
   return false;
 }
 
-function isStill(swap: Places["swap"], out: Stat, found: Stat): boolean {
+function isStill(swap: Swap, out: Stat, found: Stat): boolean {
   if (!isRegular(out) || !unchanged(out, found)) return false;
   const fd = openat(swap.place.dir, swap.name, READ);
   try {
@@ -162,7 +163,9 @@ export function removeLink(target: string, text: string, home: string): RemoveOu
   try {
     const place = openPlace(home, target);
     try {
-      return takeAway(swapOf(place, text));
+      const swap = swapOf(place, text);
+      const backup = clear(swap);
+      return { ...takeAway(swap), backup };
     } finally {
       close(place.dir);
     }
@@ -173,7 +176,16 @@ export function removeLink(target: string, text: string, home: string): RemoveOu
   }
 }
 
-function takeAway(swap: ReturnType<typeof swapOf>): RemoveOutcome {
+// What a SIGKILL left under the swap name may be newer than what storage has, and storage is not looked at here.
+function clear(swap: Swap): string | undefined {
+  if (statSwap(swap) === undefined) return undefined;
+  if (isOurLink(swap, swap.name)) dropSwap(swap);
+  else if (isMissing(swap)) bringBack(swap);
+  else return moveAside(swap.place, swap.name);
+  return undefined;
+}
+
+function takeAway(swap: Swap): { readonly result: "removed" | "missing" | "left" } {
   const found = statPlace(swap.place);
   if (found === undefined) return { result: "missing" };
   if (!isOurLink(swap, swap.place.name)) return { result: "left" };

@@ -133,7 +133,10 @@ class Keeper implements LinkKeeper {
       .of(home)
       .run({ type: "remove", target, text, home }, REMOVE_MS)
       .catch((error: unknown) => failure(error));
-    if (outcome.result !== "failed") this.#memory.forget(target);
+    if (outcome.result === "failed") return outcome;
+    this.#memory.forget(target);
+    const { backup } = outcome;
+    if (backup !== undefined) this.#options.log("warn", { link: target, backup }, "an unfinished healing was kept aside");
     return outcome;
   }
 

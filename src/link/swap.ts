@@ -137,8 +137,16 @@ function exchangeBack(swap: Swap): boolean {
 /** Whether the swap's place is free. */
 export const isMissing = (swap: Swap): boolean => statPlace(swap.place) === undefined;
 
-/** Moves what stands in the place to the swap name, leaving the place free. */
-export const takeOut = (swap: Swap): void => renameat2(swap.place.dir, swap.place.name, swap.place.dir, swap.name);
+/** Moves what stands in the place to the swap name, which is free, leaving the place free. */
+export function takeOut(swap: Swap): void {
+  const { dir, name } = swap.place;
+  try {
+    renameat2(dir, name, dir, swap.name, RENAME_NOREPLACE);
+  } catch (error) {
+    if (!isErrno(error, "EINVAL", "ENOSYS", "EOPNOTSUPP")) throw error;
+    renameat2(dir, name, dir, swap.name);
+  }
+}
 
 /** Undoes `takeOut`. Should the place be taken again, what came out is dated: both stay. */
 export function bringBack(swap: Swap): void {

@@ -24,9 +24,9 @@ export type LinkOutcome =
   | ({ readonly result: "conflict" } & Problem)
   | ({ readonly result: "failed"; readonly errno: string } & Problem);
 
-/** "left": what stands there is not our link (any more), so it was not touched. */
+/** "left": what stands there is not our link (any more), so it was not touched. `backup`: what a killed healing had left beside it. */
 export type RemoveOutcome =
-  | { readonly result: "removed" | "missing" | "left" }
+  | { readonly result: "removed" | "missing" | "left"; readonly backup?: string | undefined }
   | ({ readonly result: "failed"; readonly errno: string } & Problem);
 
 /** What a file in storage is after new content went there, and what it was before if that was kept. */

@@ -1,8 +1,21 @@
-import { chmodSync, lstatSync, mkdirSync, readFileSync, readdirSync, readlinkSync, symlinkSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { placeLink, removeLink } from "../../src/link/apply.ts";
+import { swapName } from "../../src/link/private-name.ts";
 import type { LinkSpec } from "../../src/plan/types.ts";
+import { cstr } from "../../src/sys/name.ts";
 import { makeGrounds, type Grounds } from "./place.ts";
 
 let grounds: Grounds;
@@ -12,6 +25,7 @@ beforeEach(() => {
 afterEach(() => grounds.remove());
 
 const place = (spec: LinkSpec, own?: string) => placeLink(spec, grounds.home, own);
+const remove = (spec: LinkSpec) => removeLink(spec.target, spec.source, grounds.home);
 
 function inTheWay(spec: LinkSpec, content: string): void {
   mkdirSync(dirname(spec.target), { recursive: true });
@@ -163,12 +177,33 @@ test("a linked directory is made in storage with its mode; an empty one in the w
 test("only a link that is still ours is removed", () => {
   const spec = grounds.spec("f");
   place(spec);
-  expect(removeLink(spec.target, spec.source, grounds.home)).toEqual({ result: "removed" });
-  expect(removeLink(spec.target, spec.source, grounds.home)).toEqual({ result: "missing" });
+  expect(remove(spec)).toEqual({ result: "removed" });
+  expect(remove(spec)).toEqual({ result: "missing" });
   symlinkSync("/else", spec.target);
-  expect(removeLink(spec.target, spec.source, grounds.home)).toEqual({ result: "left" });
+  expect(remove(spec)).toEqual({ result: "left" });
   expect(readlinkSync(spec.target)).toBe("/else");
   expect(removeLink(join(grounds.home, "no/such"), "x", grounds.home)).toEqual({ result: "missing" });
+});
+
+test("what a killed healing left beside a link outlives its removal", () => {
+  const spec = grounds.spec("f");
+  const swap = join(grounds.home, Buffer.from(swapName(cstr("f")).subarray(0, -1)).toString());
+  place(spec);
+  writeFileSync(swap, "newest");
+  const outcome = remove(spec);
+  if (outcome.result !== "removed" || outcome.backup === undefined) throw new Error(JSON.stringify(outcome));
+  expect(readFileSync(outcome.backup, "utf8")).toBe("newest");
+  expect(readdirSync(grounds.home)).toEqual([basename(outcome.backup)]);
+  // In a home without RENAME_EXCHANGE nothing stands in the place for a moment.
+  writeFileSync(swap, "only copy");
+  expect(remove(spec)).toEqual({ result: "left" });
+  expect(readFileSync(spec.target, "utf8")).toBe("only copy");
+  // Our own link, of an exchange that did not come about.
+  rmSync(spec.target);
+  place(spec);
+  symlinkSync(spec.source, swap);
+  expect(remove(spec)).toEqual({ result: "removed" });
+  expect(existsSync(swap)).toBe(false);
 });
 
 test("names with newlines and control characters are linked, and shown escaped", () => {
