@@ -42,7 +42,7 @@ async function end(code: number): Promise<never> {
   const hint = "make room there, or send the output elsewhere";
   const last = lost ? tell(new HmpersistError("HMP_ENVIRONMENT", `the output could not be written: ${failure.code}`, hint)) : code;
   // exit(3) would wait for a thread that waits for a file system.
-  if (isAnyLate()) (await import("../sys/libc.ts")).libc._exit(last);
+  if (isAnyLate()) (await import("../sys/exit.ts")).endWithoutThreads();
   return process.exit(last);
 }
 

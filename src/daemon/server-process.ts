@@ -43,6 +43,8 @@ interface Held {
   readonly state: number | undefined;
   /** The directory the server opened: see ServedMount. */
   root?: string;
+  /** The server that was given it last. */
+  server?: ChildProcess;
   /** By node: descriptors of files without a name, for the next server. */
   readonly kept: Map<number, number>;
   /** Since when no server serves it. */
@@ -193,6 +195,9 @@ export class ServerProcess {
     const child = await this.#start();
     // Its descriptors may be closed by now.
     if (this.#held.get(mountpoint) !== held) throw new Error("the mount was given up meanwhile");
+    // Two sessions of one mount would give the same node ids to different files.
+    if (held.server === child) return;
+    held.server = child;
     const answer = new Promise<void>((resolve, reject) => this.#waiting.set(mountpoint, { resolve, reject }));
     // It may be refused before it is waited for below.
     answer.catch(() => {});
@@ -407,12 +412,13 @@ export class ServerProcess {
   }
 
   async #takeOver(): Promise<void> {
+    const { restarts } = this;
     try {
       await this.#start();
     } catch (error) {
       this.#log.error({ error: String(error) }, "no server could be started");
       // One that did start and died schedules the next attempt itself, through its exit; so it does below.
-      if (this.#stopping || this.#child !== undefined || this.#starting !== undefined) return;
+      if (this.#stopping || this.restarts !== restarts || this.#child !== undefined || this.#starting !== undefined) return;
       this.#takeover = sleep(START_AGAIN_MS).then(() => this.#takeOver());
       return;
     }

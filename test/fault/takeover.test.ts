@@ -1,7 +1,7 @@
 // A server may die, a daemon may die: whoever has a file open, a database, or a working directory inside a mount sees nothing of it.
 import { execFileSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { deadline, kernelStacks, until } from "../helpers/deadline.ts";
@@ -180,3 +180,34 @@ test("a killed daemon: its server goes on, the next daemon takes the mounts over
     expect(output.all.filter((line) => line.startsWith("error"))).toEqual([]);
   }),
 );
+
+test("a successor that is killed before it serves is followed by one that serves each mount once", { timeout: 60_000 }, async () => {
+  await withSandbox("successor", {}, async (sandbox) => {
+    await mountOne(sandbox, "shared");
+    const { daemon, server } = await sandbox.statusUntil("a server", (report) => report.server !== null);
+    const children = (): number[] =>
+      readFileSync(`/proc/${daemon?.pid}/task/${daemon?.pid}/children`, "utf8").trim().split(" ").map(Number);
+    let successor: number | undefined;
+    process.kill(server?.pid ?? 0, "SIGKILL");
+    await until("a successor", 20_000, () => (successor = children().find((pid) => pid > 0 && pid !== server?.pid)) !== undefined);
+    process.kill(successor ?? 0, "SIGKILL");
+    const wanted = (pid: number | undefined): boolean => pid !== undefined && pid !== server?.pid && pid !== successor;
+    const after = await sandbox.statusUntil(
+      "the next one",
+      ({ server: next, entries }) => wanted(next?.pid) && entries[0]?.stats !== undefined,
+    );
+    // Whatever was still planned because of the first death has happened by then.
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    const files = readdirSync(`/proc/${after.server?.pid}/fd`).map((fd) => linkOf(`/proc/${after.server?.pid}/fd/${fd}`));
+    expect(files.filter((path) => path === join(sandbox.storage, "data"))).toHaveLength(1);
+    expect((await sandbox.status()).server).toMatchObject({ pid: after.server?.pid, restarts: 2 });
+  });
+});
+
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return "";
+  }
+}
