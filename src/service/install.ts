@@ -66,15 +66,27 @@ function read(path: string): string | undefined {
   }
 }
 
-const exists = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+function exists(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    // A file where a directory should be, or one that may not be entered.
+    return false;
+  }
+}
 
 function attempt(place: Place, change: () => void): void {
   try {
     change();
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    const hint = place.scope === "system" ? "run it as root" : "check the permissions of the directory";
-    if (code === "EACCES" || code === "EPERM" || code === "EROFS") throw new HmpersistError("HMP_ENVIRONMENT", message, hint);
-    throw error;
+    if (code === undefined) throw error;
+    throw new HmpersistError("HMP_ENVIRONMENT", message, hintFor(code, place), { cause: error });
   }
+}
+
+function hintFor(code: string, { scope, link }: Place): string {
+  if (code === "ENOTDIR" || code === "EEXIST") return `${dirname(link)} and all above it must be directories: move away what is none`;
+  if (code === "ENOSPC" || code === "EDQUOT") return "make room on that file system";
+  return scope === "system" ? "run it as root" : "check the permissions of the directory";
 }

@@ -1,5 +1,5 @@
 // `hmpersist service`: what it says about the unit it writes. What systemd makes of the unit is test/systemd.
-import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
@@ -48,4 +48,14 @@ test("a line break in --config begins no line of the unit", () =>
     const { code, stderr } = await fromHome(sandbox, ["install", "--system", "--config", "/p/%u\nExecStartPre=/bin/false"]);
     expect(code).toBe(2);
     expect(stderr).toMatch(/needs --config/);
+  }));
+
+test("a file where the directory of units belongs is named", () =>
+  withSandbox("service-file", {}, async (sandbox) => {
+    writeFileSync(join(sandbox.base, "etc/systemd"), "");
+    const { code, stderr } = await sandbox.run(["service", "install"]);
+    expect(code).toBe(4);
+    expect(stderr).toMatch(/^hmpersist: ENOTDIR: .*etc\/systemd\/user\/paths\.target\.wants'\n {2}hint: .*move away what is none\n$/);
+    expect((await sandbox.run(["service", "uninstall"])).stdout).toMatch(/is not there/);
+    expect((await sandbox.run(["service", "status"])).stdout).toMatch(/not installed/);
   }));
