@@ -9,6 +9,7 @@ import { HmpersistError } from "../errors.ts";
 import { LOOKERS } from "../gate.ts";
 import type { Announcement } from "./announce.ts";
 import type { MountOptions } from "./commands/mount.ts";
+import { workingDirectory } from "./working-directory.ts";
 
 const PROGRAM = fileURLToPath(new URL("../../bin/hmpersist.js", import.meta.url));
 
@@ -49,7 +50,7 @@ function openLog(path: string): number {
 }
 
 // Relative paths on the command line were meant from where the user stands.
-const absoluteEnv = (): NodeJS.ProcessEnv => ({ ...process.env, HMPERSIST_CWD: process.cwd(), UV_THREADPOOL_SIZE: String(LOOKERS) });
+const absoluteEnv = (): NodeJS.ProcessEnv => ({ ...process.env, HMPERSIST_CWD: workingDirectory(), UV_THREADPOOL_SIZE: String(LOOKERS) });
 
 function heard(child: ReturnType<typeof fork>, logFile: string): Promise<Announcement> {
   return new Promise((resolve, reject) => {

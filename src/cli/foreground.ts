@@ -6,16 +6,16 @@ import { endWithoutThreads } from "../sys/exit.ts";
 import { raiseNofile } from "../sys/rlimit.ts";
 import { announce, isBackground } from "./announce.ts";
 import type { MountOptions } from "./commands/mount.ts";
-import { absoluteSettings, loadSettings } from "./settings.ts";
+import { loadSettings, type Settings } from "./settings.ts";
 
-export async function runForeground(options: MountOptions): Promise<void> {
+export async function runForeground(options: MountOptions, settings: Settings): Promise<void> {
   raiseNofile();
   // It has had its effect, and means nothing to the server.
   delete process.env["UV_THREADPOOL_SIZE"];
   const log = createLog(options.logLevel);
   const daemon = new Daemon({
-    load: (file) => loadSettings(options, file),
-    settings: absoluteSettings(options),
+    load: (file) => loadSettings(settings, file),
+    settings,
     log,
     trace: options.trace === true,
     managed: process.env["NOTIFY_SOCKET"] !== undefined,

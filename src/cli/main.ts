@@ -6,6 +6,7 @@ import { printable, printableLines } from "../sys/text.ts";
 import { printJson } from "./json-output.ts";
 import { createProgram } from "./program.ts";
 import { guardStreams, outputFailure } from "./streams.ts";
+import { leaveDeletedDirectory } from "./working-directory.ts";
 
 async function main(argv: readonly string[]): Promise<number> {
   const program = createProgram();
@@ -47,6 +48,7 @@ async function end(code: number): Promise<never> {
 }
 
 guardStreams();
+leaveDeletedDirectory();
 const code = await main(process.argv);
 process.exitCode = code;
 // Output to a pipe is written asynchronously: the process ends when it is, though a handle would keep it for ever.

@@ -3,7 +3,8 @@ import type { Config } from "../config/config.ts";
 import { homeOf } from "../config/locations.ts";
 import { HmpersistError } from "../errors.ts";
 import { settingsFor } from "./daemon-config.ts";
-import { absolute, loadSettings } from "./settings.ts";
+import { loadSettings } from "./settings.ts";
+import { absolute } from "./working-directory.ts";
 
 export interface ReviewConfig {
   readonly config: Config;

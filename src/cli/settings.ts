@@ -1,9 +1,9 @@
 // Which configuration a command works with: a file, or the options of an ad hoc mount.
-import { resolve } from "node:path";
 import type { Config } from "../config/config.ts";
 import { homeOf, locations } from "../config/locations.ts";
 import { realHome } from "../config/real-path.ts";
 import { HmpersistError } from "../errors.ts";
+import { absolute } from "./working-directory.ts";
 
 export interface Settings {
   readonly config?: string | undefined;
@@ -68,6 +68,3 @@ export function checkSettings(settings: Settings): void {
     throw new HmpersistError("HMP_USAGE", "--storage alone mounts nothing", "name what to bring back: --directory PATH or --file PATH");
   }
 }
-
-/** Paths on a command line are meant from where the user stands; a daemon in the background stands elsewhere. */
-export const absolute = (path: string): string => resolve(process.env["HMPERSIST_CWD"] ?? process.cwd(), path);

@@ -28,7 +28,7 @@ import { listen } from "./control/server.ts";
 import type { ControlRequest, Followed } from "./control/protocol.ts";
 import { Directories } from "./directories.ts";
 import { Entries, type LeftMount } from "./entries.ts";
-import { takeInstanceLock } from "./instance-lock.ts";
+import { checkSocketPath, takeInstanceLock } from "./instance-lock.ts";
 import { Links } from "./links.ts";
 import { Mounts } from "./mounts.ts";
 import { Observer } from "./observe.ts";
@@ -120,6 +120,7 @@ export class Daemon {
   /** Takes the instance lock, opens the control socket and brings the home up. Throws HmpersistError if a daemon runs already. */
   async start(): Promise<Outcome> {
     const { lockFile, controlSocket } = locations(process.env);
+    for (const socket of [controlSocket, this.#handoverPath]) checkSocketPath(socket);
     this.#releaseLock = takeInstanceLock(lockFile);
     const outcome = await this.#queue.run(async () => {
       rmSync(this.#restartMark, { force: true });

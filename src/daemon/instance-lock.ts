@@ -35,6 +35,17 @@ export function makePrivateDirectory(path: string): void {
   }
 }
 
+/** sun_path of unix(7) without its NUL; node cuts off what is beyond. */
+const MAX_SOCKET_PATH = 107;
+
+/** Refuses a runtime directory whose sockets would have too long a path. */
+export function checkSocketPath(path: string): void {
+  const length = Buffer.byteLength(path);
+  if (length <= MAX_SOCKET_PATH) return;
+  const message = `${path} has ${length} bytes, and a socket's path at most ${MAX_SOCKET_PATH}`;
+  throw new HmpersistError("HMP_ENVIRONMENT", message, "set XDG_RUNTIME_DIR to a directory with a shorter path");
+}
+
 /**
  * Takes the lock for as long as this process lives, unless it is released before.
  * @throws HmpersistError HMP_DAEMON_RUNNING, naming the pid that holds it.

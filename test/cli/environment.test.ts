@@ -3,8 +3,11 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { once } from "node:events";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { withSandbox, type Ran, type Sandbox } from "../helpers/sandbox.ts";
+
+const PROGRAM = fileURLToPath(new URL("../../bin/hmpersist.js", import.meta.url));
 
 const data = (sandbox: Sandbox, more: object = {}): string =>
   sandbox.writeConfig({ home: sandbox.home, persistence: { [sandbox.storage]: { directories: ["data"], files: ["notes"], ...more } } });
@@ -161,6 +164,48 @@ test("output that cannot be written is said in one line, exit code 4; a reader t
     const closed =
       'mkfifo "$XDG_STATE_HOME/pipe"; : <"$XDG_STATE_HOME/pipe" & exec >"$XDG_STATE_HOME/pipe"; wait; rm "$XDG_STATE_HOME/pipe"';
     expect(await sandbox.runIn(closed, ["config", "schema"])).toEqual({ code: 0, stdout: "", stderr: "" });
+  }));
+
+test("in a directory that was deleted commands work, and a relative path is one line, exit code 4", () =>
+  withSandbox("no-cwd", {}, async (sandbox) => {
+    const config = data(sandbox);
+    const run = (...args: string[]): Promise<Ran> =>
+      sandbox.exec("sh", ["-c", 'mkdir gone && cd gone && rmdir ../gone && exec "$@"', "sh", process.execPath, PROGRAM, ...args]);
+    for (const args of [
+      ["mount", "--config", "x.json"],
+      ["mount", "--foreground", "--storage", "x", "--file", "f"],
+      ["plan", "--config", "x.json"],
+      ["config", "check", "x.json"],
+      ["adopt", "--config", config, "x"],
+      ["unmount", "x"],
+      ["apply", "--config", "x.json"],
+      ["ephemeral", "--diff", "x"],
+      ["service", "install", "--config", "x.json"],
+    ]) {
+      const ran = await run(...args);
+      expectComplaint(ran, 4, /^hmpersist: the working directory was deleted\n {2}hint: cd to/);
+    }
+    for (const args of [["mount"], ["plan"], ["orphans"], ["ephemeral"], ["doctor"], ["config", "check"]])
+      expect(await run(...args, "--config", config), args.join(" ")).toMatchObject({ code: 0 });
+    expect(await run("unmount", join(sandbox.home, "data"))).toMatchObject({ code: 0, stdout: "1 unmounted\n" });
+  }));
+
+test("a runtime directory whose path is too long for a socket is named, exit code 4", () =>
+  withSandbox("long-runtime", {}, async (sandbox) => {
+    const config = data(sandbox);
+    const sockets = "/hmpersist/handover.sock";
+    const name = "x".repeat(107 - sandbox.base.length - "/".length - sockets.length);
+    for (const [path, code] of [
+      [`${name}x`, 4],
+      [name, 0],
+    ] as const) {
+      const env = { XDG_RUNTIME_DIR: join(sandbox.base, path) };
+      sandbox.ownDirectory(env.XDG_RUNTIME_DIR);
+      const mounted = await sandbox.run(["mount", "--config", config], env);
+      if (code === 0) expect(mounted).toMatchObject({ code });
+      else expectComplaint(mounted, code, new RegExp(`${path}${sockets} has 108 bytes.*at most 107\n +hint: set XDG_RUNTIME_DIR`));
+      await sandbox.run(["unmount"], env);
+    }
   }));
 
 test("wrong usage is exit code 2 with a suggestion", () =>

@@ -1,6 +1,5 @@
 // `hmpersist adopt`: moves existing data of the home into storage, entry by entry. The copying is done here; the daemon is asked to
 // mount what is left empty.
-import { resolve } from "node:path";
 import { adopt as adoptEntry, planAdoption } from "../../adopt/adopt.ts";
 import type { AdoptPlan, Merge } from "../../adopt/types.ts";
 import { locations } from "../../config/locations.ts";
@@ -17,6 +16,7 @@ import { followedSettings, isNoDaemon, settingsFor } from "../daemon-config.ts";
 import { printJson } from "../json-output.ts";
 import { loadSettings, type Settings } from "../settings.ts";
 import { storageObstacle } from "../storage-obstacle.ts";
+import { absolute } from "../working-directory.ts";
 
 export interface AdoptCommandOptions {
   readonly config?: string;
@@ -40,7 +40,7 @@ interface Result {
 
 export async function adopt(paths: readonly string[], options: AdoptCommandOptions): Promise<void> {
   const desired = await desiredBy(await settingsFor(options));
-  const specs = paths.map((path) => entryAt(realEntry(resolve(path)), desired));
+  const specs = paths.map((path) => entryAt(realEntry(absolute(path)), desired));
   if (options.dryRun !== true) await requireListed(specs);
   raiseNofile();
   const results: Result[] = [];

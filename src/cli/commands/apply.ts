@@ -1,9 +1,9 @@
 // `hmpersist apply`: has the running daemon reconcile with the configuration now.
-import { resolve } from "node:path";
 import { locations } from "../../config/locations.ts";
 import { ask } from "../../daemon/control/client.ts";
 import type { Outcome } from "../../daemon/daemon.ts";
 import { printReport } from "../print.ts";
+import { absolute } from "../working-directory.ts";
 
 export interface ApplyOptions {
   readonly config?: string;
@@ -14,7 +14,7 @@ export interface ApplyOptions {
 const TIMEOUT_MS = 60_000;
 
 export async function apply(options: ApplyOptions): Promise<void> {
-  const config = options.config === undefined ? {} : { config: resolve(options.config) };
+  const config = options.config === undefined ? {} : { config: absolute(options.config) };
   const request = { command: "apply", restartServer: options.restartServer, ...config } as const;
   const outcome = await ask<Outcome>(locations(process.env).controlSocket, request, TIMEOUT_MS);
   printReport(outcome.report, options);

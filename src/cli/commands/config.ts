@@ -5,7 +5,8 @@ import { makeDesired } from "../../plan/desired.ts";
 import { explainRefusals } from "../../plan/explain.ts";
 import { printable } from "../../sys/text.ts";
 import { printJson } from "../json-output.ts";
-import { absolute, loadSettings } from "../settings.ts";
+import { loadSettings } from "../settings.ts";
+import { absolute } from "../working-directory.ts";
 
 export interface CheckOptions {
   readonly config?: string;

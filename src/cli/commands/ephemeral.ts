@@ -1,5 +1,5 @@
 // `hmpersist ephemeral`: what in the home would be gone at reboot. Needs no daemon and changes nothing but a baseline it is asked for.
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { locations } from "../../config/locations.ts";
 import { EXIT, HmpersistError } from "../../errors.ts";
 import { formatCount, parseBytes, parseSince } from "../../format.ts";
@@ -11,6 +11,7 @@ import { printJson } from "../json-output.ts";
 import { style } from "../output.ts";
 import { progressLine } from "../progress.ts";
 import { reviewConfig, type ReviewConfig } from "../review-config.ts";
+import { absolute } from "../working-directory.ts";
 
 export interface EphemeralOptions {
   readonly config?: string;
@@ -52,7 +53,7 @@ export async function ephemeral(options: EphemeralOptions): Promise<void> {
   process.exitCode = options.exitCode === true && report.groups.length > 0 ? EXIT.found : EXIT.done;
 }
 
-const baseline = (given: string | true): string => (given === true ? join(locations(process.env).stateDir, "baseline") : resolve(given));
+const baseline = (given: string | true): string => (given === true ? join(locations(process.env).stateDir, "baseline") : absolute(given));
 
 function reviewOptions(options: EphemeralOptions): ReviewOptions {
   return {

@@ -1,5 +1,5 @@
 // `hmpersist mount`: the daemon in the foreground, or started in the background and waited for.
-import { checkSettings, type Settings } from "../settings.ts";
+import { absoluteSettings, checkSettings, type Settings } from "../settings.ts";
 
 export interface MountOptions extends Settings {
   readonly json?: true;
@@ -10,6 +10,7 @@ export interface MountOptions extends Settings {
 
 export async function mount(options: MountOptions): Promise<void> {
   checkSettings(options);
-  if (options.foreground === true) return (await import("../foreground.ts")).runForeground(options);
+  const settings = absoluteSettings(options);
+  if (options.foreground === true) return (await import("../foreground.ts")).runForeground(options, settings);
   return (await import("../background.ts")).startBackground(options);
 }

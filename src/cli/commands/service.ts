@@ -1,5 +1,5 @@
 // `hmpersist service`: the unit for people without Home Manager or NixOS.
-import { dirname, resolve } from "node:path";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { homeOf, locations } from "../../config/locations.ts";
 import { EXIT, HmpersistError } from "../../errors.ts";
@@ -11,6 +11,7 @@ import { readMountinfo } from "../../sys/mountinfo.ts";
 import { printable } from "../../sys/text.ts";
 import { word } from "../../shell.ts";
 import { printJson } from "../json-output.ts";
+import { absolute } from "../working-directory.ts";
 
 export interface ServiceOptions {
   readonly user?: true;
@@ -85,7 +86,7 @@ function scopeOf(options: ServiceOptions): Scope {
 const here = (scope: Scope) => placeOf(scope, dirname(dirname(locations(process.env).configFile)));
 
 function configFor(options: ServiceOptions, scope: Scope): string {
-  if (scope === "user") return options.config === undefined ? locations(process.env).configFile : resolve(options.config);
+  if (scope === "user") return options.config === undefined ? locations(process.env).configFile : absolute(options.config);
   const { config } = options;
   // ConditionPathExists knows no quotes and no escapes.
   if (config?.startsWith("/") === true && /%[uUh]/.test(config) && printable(config) === config) return config;

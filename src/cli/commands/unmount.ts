@@ -1,6 +1,5 @@
 // `hmpersist unmount`: through the daemon, or by itself for what a dead daemon left behind.
 import { existsSync } from "node:fs";
-import { resolve } from "node:path";
 import { homeOf, locations } from "../../config/locations.ts";
 import { isWithin } from "../../config/place.ts";
 import { realEntry, realHome } from "../../config/real-path.ts";
@@ -16,6 +15,7 @@ import { readMountinfo } from "../../sys/mountinfo.ts";
 import { printable } from "../../sys/text.ts";
 import { openDirectory } from "../../sys/walk.ts";
 import { printJson } from "../json-output.ts";
+import { absolute } from "../working-directory.ts";
 
 export interface UnmountOptions {
   readonly json?: true;
@@ -36,7 +36,7 @@ const STATUS_MS = 2_000;
 
 export async function unmount(targets: readonly string[], options: UnmountOptions): Promise<void> {
   if (options.leftovers && comesBack()) return;
-  const paths = targets.map((target) => realEntry(resolve(target)));
+  const paths = targets.map((target) => realEntry(absolute(target)));
   const result = options.leftovers ? await leftovers(paths, true) : await throughDaemon(paths, options.lazy);
   print(result, options);
   process.exitCode = isBusy(result) ? EXIT.busy : result.daemon === undefined ? EXIT.done : EXIT.partial;

@@ -1,7 +1,7 @@
 // Runs the chooser on the alternate screen, then does what was chosen: the terminal is as before by then, so that what is printed
 // stays.
 import { spawn } from "node:child_process";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { render } from "ink";
 import { locations } from "../../config/locations.ts";
 import { ask } from "../../daemon/control/client.ts";
@@ -17,6 +17,7 @@ import { screenSize } from "../output.ts";
 import { progressLine } from "../progress.ts";
 import type { ReviewConfig } from "../review-config.ts";
 import { storageObstacle } from "../storage-obstacle.ts";
+import { absolute } from "../working-directory.ts";
 import { Controller, type Outcome } from "./controller.ts";
 import { keysIn } from "./keys.ts";
 import { marked, type State } from "./model.ts";
@@ -95,7 +96,7 @@ interface Destination {
 function destinationOf({ found, storage }: Chooser): Destination | undefined {
   const configured = chooseStorage(found.config, storage);
   if (configured !== undefined) return { key: configured.key, path: configured.persistentStoragePath };
-  return storage === undefined ? undefined : { key: resolve(storage), path: resolve(storage) };
+  return storage === undefined ? undefined : { key: absolute(storage), path: absolute(storage) };
 }
 
 async function whyUnwritable(chooser: Chooser): Promise<string | undefined> {
