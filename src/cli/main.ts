@@ -14,13 +14,20 @@ async function main(argv: readonly string[]): Promise<number> {
     await program.parseAsync([...argv]);
     return Number(process.exitCode ?? EXIT.done);
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : misused(error, argv);
     if (error instanceof HmpersistError) return complain(error, argv);
     process.stderr.write(
       `hmpersist: internal error, please report it: ${printableLines(error instanceof Error ? (error.stack ?? error.message) : String(error))}\n`,
     );
     return EXIT.internal;
   }
+}
+
+// People have been told by commander.
+function misused({ message }: CommanderError, argv: readonly string[]): number {
+  const error = { code: "HMP_USAGE", message: message.replace(/^error: /, ""), hint: "add --help for the options" };
+  if (argv.includes("--json")) printJson({ error });
+  return EXIT.usage;
 }
 
 function complain(error: HmpersistError, argv: readonly string[]): number {

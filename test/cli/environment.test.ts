@@ -214,6 +214,10 @@ test("wrong usage is exit code 2 with a suggestion", () =>
     expectComplaint(await sandbox.run(["mount", "--nope"]), 2, /unknown option/);
     expectComplaint(await sandbox.run(["mount", "--directory", "x"]), 2, /need --storage/);
     expectComplaint(await sandbox.run(["mount"]), 2, /no configuration/);
+    const { code, stdout } = await sandbox.run(["mount", "--nope", "--json"]);
+    expect(code).toBe(2);
+    const message = expect.stringMatching(/^unknown option '--nope'/) as unknown;
+    expect(JSON.parse(stdout)).toEqual({ error: { code: "HMP_USAGE", message, hint: "add --help for the options" } });
   }));
 
 test("a file where a directory is listed, a directory where a file is, a loop of links: each refused, nothing touched, the rest done", () =>
