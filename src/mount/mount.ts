@@ -15,6 +15,7 @@ import { cstr } from "../sys/name.ts";
 import { receiveFds, socketpair } from "../sys/socket.ts";
 import { HmpersistError } from "../errors.ts";
 import { findFusermount } from "./find-fusermount.ts";
+import { readFuseConf } from "./fuse-conf.ts";
 import { directOptions, fusermountOptions, FSTYPE, type MountRequest } from "./options.ts";
 import { runFusermount } from "./run.ts";
 import type { OpenDirectory } from "./unmount.ts";
@@ -132,7 +133,9 @@ function hintFor(said: string): string {
   if (/too many FUSE filesystems/.test(said)) return "raise mount_max in /etc/fuse.conf";
   if (/Operation not permitted/.test(said))
     return "is fusermount3 set-uid root, and does the mountpoint lie outside a container or sandbox that forbids mounting?";
-  if (/Permission denied/.test(said))
-    return "you must own the mountpoint and be able to write it; below another FUSE mount the outer one needs allowOther";
+  if (/Permission denied/.test(said)) {
+    const outer = readFuseConf().userAllowOther ? "allowOther" : "allowOther and the line 'user_allow_other' in /etc/fuse.conf";
+    return `you must own the mountpoint and be able to write it; below another FUSE mount the outer one needs ${outer}`;
+  }
   return "'hmpersist doctor' checks what mounting needs";
 }

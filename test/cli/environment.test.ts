@@ -48,6 +48,16 @@ test("without /dev/fuse the kernel module is named", () =>
     );
   }));
 
+test("a mount inside of one with allowOther names the line that is missing in /etc/fuse.conf", () =>
+  withSandbox("no-allow-other", { as: "user" }, async (sandbox) => {
+    const [outer, inner] = ["outer", "inner"].map((name) => join(sandbox.base, name)) as [string, string];
+    for (const path of [outer, inner]) sandbox.ownDirectory(path);
+    const persistence = { [outer]: { allowOther: true, directories: ["data"] }, [inner]: { directories: ["data/in"] } };
+    const config = sandbox.writeConfig({ home: sandbox.home, persistence });
+    const ran = await sandbox.runIn("mount --bind /dev/null /etc/fuse.conf", ["mount", "--config", config]);
+    expectComplaint(ran, 4, /the outer one needs allowOther and the line 'user_allow_other' in \/etc\/fuse\.conf/);
+  }));
+
 test("a home that does not exist is refused and not made", () =>
   withSandbox("no-home", {}, async (sandbox) => {
     const home = join(sandbox.base, "nowhere");
