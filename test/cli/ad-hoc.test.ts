@@ -38,6 +38,18 @@ test("a busy mount stays, its holder is named, exit code 6; --lazy detaches it",
     expect(sandbox.mounts()).toEqual([]);
   }));
 
+test("unmount says which targets are no mounts of hmpersist, exit code 2; the others are unmounted", () =>
+  withSandbox("strange", {}, async (sandbox) => {
+    sandbox.writeConfig({ home: sandbox.home, persistence: { [sandbox.storage]: { directories: ["data", "other"] } } });
+    expect(await sandbox.run(["mount", "--config", sandbox.configFile])).toMatchObject({ code: 0 });
+    const [typo = "", data = "", other = ""] = ["dtaa", "data", "other"].map((name) => join(sandbox.home, name));
+    const ran = await sandbox.run(["unmount", typo, data]);
+    expect(ran).toEqual({ code: 2, stdout: "1 unmounted\n", stderr: `${typo}: no mount of hmpersist; 'hmpersist status' lists them\n` });
+    expect(sandbox.mounts().map(({ mountpoint }) => mountpoint)).toEqual([other]);
+    const json = await sandbox.run(["unmount", "--json", typo]);
+    expect([json.code, JSON.parse(json.stdout)]).toEqual([2, { unmounted: [], busy: {}, strange: [typo] }]);
+  }));
+
 test("an entry that leaves the configuration is unmounted or unlinked by apply; the others keep their open files", () =>
   withSandbox("drop", {}, async (sandbox) => {
     const config = (directories: string[], files: string[]) =>

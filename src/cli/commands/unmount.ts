@@ -38,8 +38,10 @@ export async function unmount(targets: readonly string[], options: UnmountOption
   if (options.leftovers && comesBack()) return;
   const paths = targets.map((target) => realEntry(absolute(target)));
   const result = options.leftovers ? await leftovers(paths, true) : await throughDaemon(paths, options.lazy);
-  print(result, options);
-  process.exitCode = isBusy(result) ? EXIT.busy : result.daemon === undefined ? EXIT.done : EXIT.partial;
+  const strange = paths.filter((path) => !result.unmounted.includes(path) && result.busy[path] === undefined);
+  print({ ...result, strange }, options);
+  const other = strange.length > 0 ? EXIT.usage : result.daemon === undefined ? EXIT.done : EXIT.partial;
+  process.exitCode = isBusy(result) ? EXIT.busy : other;
 }
 
 const isBusy = (result: Result): boolean => Object.keys(result.busy).length > 0;
@@ -86,12 +88,13 @@ async function leftovers(targets: readonly string[], lazy: boolean): Promise<Res
   return { unmounted, busy };
 }
 
-function print(result: Result, options: UnmountOptions): void {
+function print(result: Result & { readonly strange: readonly string[] }, options: UnmountOptions): void {
   if (options.json === true) {
     printJson(result);
     return;
   }
   process.stdout.write(`${result.unmounted.length} unmounted\n`);
+  for (const path of result.strange) process.stderr.write(`${printable(path)}: no mount of hmpersist; 'hmpersist status' lists them\n`);
   for (const [target, why] of Object.entries(result.busy)) process.stderr.write(`${printable(target)}: ${printable(why)}\n`);
   if (isBusy(result)) process.stderr.write("  hint: end these programs, or 'hmpersist unmount --lazy' detaches the mounts now\n");
   if (result.daemon === undefined) return;
