@@ -31,27 +31,42 @@ function unlessGone<T>(read: () => T[]): T[] {
 
 const threadsOf = (pid: number): string[] => unlessGone(() => readdirSync(`/proc/${pid}/task`));
 
-/** The names of the threads of `pid` that have not ended; of a dead process they are in a call that does not return. */
+/** Of a thread that runs no more code and gives up what it has: closing a file may wait for a storage, too. */
+const PF_EXITING = 0x4;
+
+/** The names of the threads of `pid` that do not end; of a dead process they are in a call that does not return. */
 export const threadNames = (pid: number): string[] =>
-  threadsOf(pid).flatMap((tid) => unlessGone(() => [readFileSync(`/proc/${pid}/task/${tid}/comm`, "utf8").trimEnd()]));
+  threadsOf(pid).flatMap((tid) =>
+    unlessGone(() => {
+      const [, name = "", fields = ""] = /\((.*)\) (.*)/s.exec(readFileSync(`/proc/${pid}/task/${tid}/stat`, "latin1")) ?? [];
+      return (Number(fields.split(" ")[6]) & PF_EXITING) === 0 ? [name] : [];
+    }),
+  );
 
 /**
- * Calls `onDeath` when `pid` dies, where the kernel can tell, also if a thread of it is held. Returns what ends the watch. It is node's second
- * thread that is waited for, which lives as long as its process: of the first one the kernel tells when all have ended.
+ * Calls `onDeath` when `pid` dies, where the kernel can tell, also if a thread of it is held. Returns what ends the watch. Node's second and
+ * third thread are waited for, which live as long as their process: of the first one the kernel tells when all have ended, and whichever
+ * ends last closes all files.
  */
 export function watchDeath(pid: number, onDeath: () => void): () => void {
-  const [, thread = pid] = threadsOf(pid).map(Number);
+  const watches = threadsOf(pid)
+    .slice(1, 3)
+    .map((thread) =>
+      watchThread(Number(thread), () => {
+        end();
+        onDeath();
+      }),
+    );
+  const end = (): void => watches.splice(0).forEach((unwatch) => unwatch());
+  return end;
+}
+
+function watchThread(thread: number, onEnd: () => void): () => void {
   const fd = raw(libc.pidfd_open, SYS_PIDFD_OPEN, thread, PIDFD_THREAD);
   if (fd < 0) return () => {};
-  let unwatch: (() => void) | undefined = watchReadable(fd, () => {
-    end();
-    onDeath();
-  });
-  const end = (): void => {
-    if (unwatch === undefined) return;
+  const unwatch = watchReadable(fd, onEnd);
+  return () => {
     unwatch();
-    unwatch = undefined;
     close(fd);
   };
-  return end;
 }
