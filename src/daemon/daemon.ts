@@ -6,7 +6,7 @@ import type { Server } from "node:net";
 import { locations } from "../config/locations.ts";
 import type { Config } from "../config/config.ts";
 import type { EngineProbe } from "../engine/engine.ts";
-import { askHandover } from "../engine/handover.ts";
+import { Handover, type HandedMount } from "../engine/handover.ts";
 import { probeEngines } from "../engine/probe.ts";
 import { selectEngine } from "../engine/select.ts";
 import { EXIT, HmpersistError, type ExitCode } from "../errors.ts";
@@ -60,6 +60,8 @@ export interface Outcome {
   readonly report: StatusReport;
 }
 
+/** A start waits so long for mounts that are taken over; those of a storage that hangs come when it answers. */
+const TAKE_OVER_MS = 5_000;
 /** Give up on a polite unmount of one mount after this long and detach it. */
 const STOP_DEADLINE_MS = 5_000;
 /** A report waits so long for looks at storages. */
@@ -84,6 +86,7 @@ export class Daemon {
   readonly #handoverPath = locations(process.env).handoverSocket;
   readonly #restartMark = locations(process.env).restartMark;
   #control: Server | undefined;
+  #handover: Handover | undefined;
   #config: Config | undefined;
   /** The one taken last: followed until `apply --config` names another. */
   #configFile: string | null = null;
@@ -160,6 +163,7 @@ export class Daemon {
     this.#stopping = true;
     this.#notifier.stopping();
     this.#unwatch?.();
+    this.#handover?.close();
     await this.#queue.run(async () => {
       await this.#links.close();
       // The mounts stay in the kernel and their descriptors in the manager's store; requests wait for the next daemon's server.
@@ -208,16 +212,26 @@ export class Daemon {
 
   // A daemon that died left its mounts with its server, which goes on serving, or with the service manager: they go on under this one.
   async #takeOverMounts(): Promise<void> {
-    const stored = this.#fdStore.recover(takeListenFds(process.env));
-    for (const mount of [...stored, ...askHandover(this.#handoverPath)]) {
-      const { mountpoint } = mount.spec;
-      try {
-        await this.#server.resume(mount);
-        this.#log.info({ mount: mountpoint }, "mount taken over");
-      } catch (error) {
-        // It is dead now, and the plan sees to it.
-        this.#log.error({ mount: mountpoint, error: String(error) }, "mount was not taken over");
-      }
+    const resumed = this.#fdStore.recover(takeListenFds(process.env)).map((mount) => this.#resume(mount));
+    let late = false;
+    this.#handover = new Handover(this.#handoverPath, (mount) => {
+      const resuming = this.#resume(mount);
+      if (late) void resuming.then(() => this.#repair());
+      else resumed.push(resuming);
+    });
+    const all = this.#handover.done.then(() => Promise.all(resumed));
+    await Promise.race([all, sleep(TAKE_OVER_MS)]);
+    late = true;
+  }
+
+  async #resume(mount: HandedMount): Promise<void> {
+    const { mountpoint } = mount.spec;
+    try {
+      await this.#server.resume(mount);
+      this.#log.info({ mount: mountpoint }, "mount taken over");
+    } catch (error) {
+      // It is dead now, and the plan sees to it.
+      this.#log.error({ mount: mountpoint, error: String(error) }, "mount was not taken over");
     }
   }
 

@@ -5,18 +5,16 @@ import { close, dup } from "../sys/file.ts";
 import { raiseNofile } from "../sys/rlimit.ts";
 import { receiveFds } from "../sys/socket.ts";
 import type { Engine, EngineName, ServedMount } from "./engine.ts";
-import { offerHandover, type HandedMount } from "./handover.ts";
+import { offerHandover, type HandedMount, type Offer } from "./handover.ts";
 import { receiveKept } from "./keeping.ts";
 import { FD_SOCKET, type FromServer, type ToServer } from "./host-protocol.ts";
 
 const engines = new Map<EngineName, Promise<Engine>>();
 const served = new Map<string, ServedMount>();
-/** Duplicates of the descriptors of each mount, for a daemon that takes over from one that died. */
-const kept = new Map<string, HandedMount>();
+/** By mountpoint, for a daemon that takes over from one that died. */
+const kept = new Map<string, KeptMount>();
 /** Mounts that have not ended, those included that were unmounted lazily and have a successor. */
 let active = 0;
-/** A new daemon is being given the mounts: their end here is not the end of the process, which must send them first. */
-let handing = false;
 /** Where a new daemon asks for them. */
 const [handoverPath] = process.argv.slice(2);
 
@@ -36,54 +34,86 @@ function loadEngine(name: EngineName): Promise<Engine> {
   return engine;
 }
 
-async function serve(message: Extract<ToServer, { type: "serve" }>): Promise<void> {
-  const { mountpoint } = message.spec;
+/** What a daemon gives to be served. */
+type Given = Omit<HandedMount, "device" | "state"> & { readonly device: number | undefined; readonly state: number | undefined };
+
+function receive({ engine, spec, device: comes, kept: messages }: Extract<ToServer, { type: "serve" }>): Given {
   // Taken off the socket at once and in order, before anything waits.
-  const [device, state] = message.device ? (receiveFds(FD_SOCKET, 4096, 2, false)?.fds ?? []) : [];
-  const nameless = receiveKept(FD_SOCKET, message.kept);
+  const [device, state] = comes ? (receiveFds(FD_SOCKET, 4096, 2, false)?.fds ?? []) : [];
+  return { engine, spec, device, state, kept: receiveKept(FD_SOCKET, messages) };
+}
+
+async function serve(id: number, { engine: name, spec, device, state, kept: files }: Given, resume: boolean): Promise<void> {
+  const { mountpoint } = spec;
   letGo(mountpoint);
-  if (device !== undefined && state !== undefined) {
-    kept.set(mountpoint, { engine: message.engine, spec: message.spec, device: dup(device), state: dup(state) });
-  }
-  const mine = kept.get(mountpoint);
+  const heritage = state === undefined ? undefined : { fd: state, resume, keeper: { socket: FD_SOCKET, id }, kept: files ?? [] };
+  const starting = loadEngine(name).then((engine) => engine.serve(spec, device, heritage));
+  const mine =
+    device === undefined || state === undefined
+      ? undefined
+      : new KeptMount(id, { engine: name, spec, device: dup(device), state: dup(state) }, starting);
+  if (mine !== undefined) kept.set(mountpoint, mine);
   // What was served here before may have open files yet, and ends after this began: only what is still its own may it take along.
   const forget = (mount?: ServedMount): void => {
     if (served.get(mountpoint) === mount) served.delete(mountpoint);
-    if (kept.get(mountpoint) === mine) letGo(mountpoint);
+    if (kept.get(mountpoint) === mine && mine?.leaving !== true) letGo(mountpoint);
   };
   active += 1;
   try {
-    const engine = await loadEngine(message.engine);
-    const keeper = { socket: FD_SOCKET, id: message.id };
-    const heritage = state === undefined ? undefined : { fd: state, resume: message.resume, keeper, kept: nameless };
-    const mount = await engine.serve(message.spec, device, heritage);
+    const mount = await starting;
     served.set(mountpoint, mount);
     tell({ type: "serving", mountpoint, root: mount.root });
     const reason = await mount.ended;
     forget(mount);
-    tell({ type: "ended", id: message.id, mountpoint, ...(reason === undefined ? {} : { reason }) });
+    tell({ type: "ended", id, mountpoint, ...(reason === undefined ? {} : { reason }) });
   } catch (error) {
     forget();
     tell({ type: "failed", mountpoint, reason: error instanceof Error ? error.message : String(error) });
   }
   active -= 1;
-  if (!process.connected && active === 0 && !handing) await quit();
+  if (!process.connected && active === 0 && kept.size === 0) await quit();
+}
+
+/** A mount that the next daemon may take over. */
+class KeptMount implements Offer {
+  /** It is stopped for the next daemon: the end of its service is not its end. */
+  leaving = false;
+  readonly #id: number;
+  /** Its descriptors are duplicates. */
+  readonly #mount: HandedMount;
+  readonly #starting: Promise<ServedMount>;
+
+  constructor(id: number, mount: HandedMount, starting: Promise<ServedMount>) {
+    this.#id = id;
+    this.#mount = mount;
+    this.#starting = starting;
+  }
+
+  async stop(): Promise<HandedMount> {
+    this.leaving = true;
+    // One that could not be served is for the next server to try.
+    const mount = await this.#starting.catch(() => undefined);
+    return { ...this.#mount, kept: await mount?.stop() };
+  }
+
+  given(mount: HandedMount): void {
+    letGo(mount.spec.mountpoint);
+    for (const { fd } of mount.kept ?? []) close(fd);
+  }
+
+  resume(mount: HandedMount): void {
+    void serve(this.#id, { ...mount, device: dup(mount.device), state: dup(mount.state) }, true);
+  }
+
+  close(): void {
+    close(this.#mount.device);
+    close(this.#mount.state);
+  }
 }
 
 function letGo(mountpoint: string): void {
-  const mount = kept.get(mountpoint);
+  kept.get(mountpoint)?.close();
   kept.delete(mountpoint);
-  if (mount === undefined) return;
-  close(mount.device);
-  close(mount.state);
-}
-
-// Answers what was read and reads no more, so that nothing is in flight when the successor begins.
-async function handOver(): Promise<HandedMount[]> {
-  handing = true;
-  const mounts = [...kept.values()];
-  kept.clear(); // the ends of these mounts' service must not close what is about to be sent
-  return Promise.all(mounts.map(async (mount) => ({ ...mount, kept: await served.get(mount.spec.mountpoint)?.stop() })));
 }
 
 async function quit(): Promise<void> {
@@ -95,7 +125,7 @@ async function quit(): Promise<void> {
 function handle(message: ToServer): void {
   switch (message.type) {
     case "serve":
-      void serve(message);
+      void serve(message.id, receive(message), message.resume);
       break;
     case "warm":
       // A failure is met again, and reported, by the first mount.
@@ -128,6 +158,10 @@ process.on("SIGTERM", () => {});
 process.on("SIGHUP", () => {});
 process.on("disconnect", () => {
   if (active === 0 || handoverPath === undefined) process.exit(0);
-  offerHandover(handoverPath, handOver, () => void quit());
+  offerHandover(
+    handoverPath,
+    () => [...kept.values()],
+    () => void quit(),
+  );
 });
 tell({ type: "ready" });

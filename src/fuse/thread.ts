@@ -107,12 +107,12 @@ function add(message: Extract<ToThread, { type: "add" }>): void {
   }
 }
 
-/** `stopped`: the mount goes on, with another server. */
+/** `stopped`: the mount goes on, with another server, which must not begin before. */
 function remove(served: Served, reason: string | undefined, stopped = false): void {
   const { id, session } = served;
   watch(EPOLL_CTL_DEL, session.device.fd, id);
-  // What lanes still do is waited for, but not for ever, since a dead storage may hold them.
-  for (let waited = 0; waited < 500; waited += 1) {
+  // What lanes still do is waited for, but not for ever if nobody comes after, since a dead storage may hold them.
+  for (let waited = 0; stopped || waited < 500; waited += 1) {
     const busy = inflight.findIndex((jobs) => jobs > 0);
     if (busy < 0) break;
     Atomics.wait(inflight, busy, Atomics.load(inflight, busy), 10);

@@ -6,7 +6,6 @@ import {
   MSG_DONTWAIT,
   MSG_NOSIGNAL,
   POLLHUP,
-  POLLIN,
   SCM_RIGHTS,
   SOCK_CLOEXEC,
   SOCK_DGRAM,
@@ -157,17 +156,10 @@ export function unixAddress(path: string): Buffer {
   return address;
 }
 
-/** Blocks until `fd` can be read or has ended; false when `timeoutMs` passed. */
-export const waitReadable = (fd: number, timeoutMs: number): boolean => poll(fd, POLLIN, timeoutMs) !== 0;
-
 /** Whether the other end of a stream was closed, and not only for writing: nobody hears what is sent there. */
-export const hasHungUp = (fd: number): boolean => (poll(fd, 0, 0) & POLLHUP) !== 0;
-
-/** What happened of `events`, or that it ended. */
-function poll(fd: number, events: number, timeoutMs: number): number {
+export function hasHungUp(fd: number): boolean {
   const pollfd = Buffer.alloc(8);
   pollfd.writeInt32LE(fd, 0);
-  pollfd.writeInt16LE(events, 4);
-  call("poll", undefined, libc.poll, pollfd, 1, timeoutMs);
-  return pollfd.readInt16LE(6);
+  call("poll", undefined, libc.poll, pollfd, 1, 0);
+  return (pollfd.readInt16LE(6) & POLLHUP) !== 0;
 }
