@@ -17,6 +17,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { ERRNO } from "../../src/sys/errno.ts";
 import { deadline } from "../helpers/deadline.ts";
 import { startMount, type Mounted } from "../helpers/mounted.ts";
 import { removeTree, SHM, tempDirectory } from "../helpers/temp.ts";
@@ -26,7 +27,8 @@ import { dialogue, python, type Dialogue } from "./calls.ts";
 const SEEN_MS = 5_000;
 
 // Evaluates expressions, one a line; `f` is a dictionary of files the test keeps open.
-const OBSERVER = `import json, mmap, os, sys
+const OBSERVER = `import ctypes, json, mmap, os, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
 f = {}
 def content(name):
     with open(name) as file: return file.read()
@@ -35,6 +37,9 @@ def mapped(name):
     with mmap.mmap(f[name], 0, prot=mmap.PROT_READ) as m: return m[:].decode()
 def keep(name): f[name] = os.open(name, os.O_RDONLY); return True
 def there(name): return os.path.exists(name)
+def set_mtime(name): # to 1, and atime to UTIME_OMIT
+    failed = libc.utimensat(-100, name.encode(), struct.pack("qqqq", 0, 0x3ffffffe, 1, 0), 0)
+    return ctypes.get_errno() if failed else 0
 for line in sys.stdin:
     try: print(json.dumps(eval(line)))
     except OSError as e: print(json.dumps("errno %d" % e.errno))
@@ -136,6 +141,16 @@ describe.each([
     await seen(look, `[there("moved/file"), content("out") if there("out") else ""]`, [false, "content"]);
     appendFileSync(join(storage, "out"), "+");
     await seen(look, `pread("dir/file")`, "content+");
+  });
+
+  test("to set only the mtime of a file that was renamed outside is ENOENT by the old name, and done by the new one", async () => {
+    writeFileSync(join(storage, "old"), "content");
+    const look = await observe((await mountAs("shared", options)).mountpoint);
+    expect(await look(`content("old")`)).toBe("content");
+    renameSync(join(storage, "old"), join(storage, "new"));
+    expect(await look(`set_mtime("old")`)).toBe(ERRNO.ENOENT);
+    await seen(look, `there("new")`, true);
+    expect(await look(`[content("new"), set_mtime("new"), os.stat("new").st_mtime]`)).toEqual(["content", 0, 1]);
   });
 
   test("a file replaced by rename is seen by name, and the one that was open stays the old one", async () => {

@@ -1,19 +1,27 @@
 // Attributes: GETATTR, STATX, SETATTR and STATFS. What an open handle can answer is answered by it, so unlinked files keep working;
 // times go through in nanoseconds, with UTIME_NOW and UTIME_OMIT meaning what the caller meant.
-import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, O_ACCMODE, O_NONBLOCK, O_RDONLY, O_WRONLY } from "../../sys/constants.ts";
+import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, O_ACCMODE, O_NONBLOCK, O_RDONLY, O_WRONLY, S_IFREG } from "../../sys/constants.ts";
 import { UTIME_NOW, UTIME_OMIT } from "../../sys/constants.ts";
 import { settled } from "../../sys/call.ts";
 import { ERRNO } from "../../sys/errno.ts";
 import { hot } from "../../sys/hot.ts";
 import * as abi from "../abi/constants.ts";
-import { fuse_attr_out, fuse_getattr_in, fuse_setattr_in, fuse_statfs_out, fuse_statx_in, fuse_statx_out } from "../abi/structs.ts";
+import {
+  fuse_attr,
+  fuse_attr_out,
+  fuse_getattr_in,
+  fuse_setattr_in,
+  fuse_statfs_out,
+  fuse_statx_in,
+  fuse_statx_out,
+} from "../abi/structs.ts";
 import { EMPTY_AT, IN, OUT, STATFS_AT, TIMES_AT } from "../codec/memory.ts";
 import { putAttrOut, putStatfs, putStatx } from "../codec/reply.ts";
 import type { Passthrough } from "./passthrough.ts";
 
 const { EACCES, EPERM, ESTALE } = ERRNO;
-/** What fuse_flush_times sends, with a handle if the file is open for writing. */
-const WRITTEN_BACK = abi.FATTR_MTIME | abi.FATTR_CTIME | abi.FATTR_FH;
+/** What fuse_flush_times sends of regular files, with a handle if the file is open for writing. */
+const WRITTEN_BACK = abi.FATTR_MTIME | abi.FATTR_CTIME;
 const CHANGES = abi.FATTR_MODE | abi.FATTR_UID | abi.FATTR_GID | abi.FATTR_SIZE | abi.FATTR_ATIME | abi.FATTR_MTIME;
 const NONE = 0xffffffff;
 
@@ -48,7 +56,8 @@ export function setattr(fs: Passthrough): number {
   const named = (valid & abi.FATTR_FH) === 0 ? 0 : mem.long(IN + fuse_setattr_in.fh);
   const fh = fs.handles.has(named) ? named : 0;
   const fd = target(fs, valid, fh);
-  if ((valid & ~WRITTEN_BACK) === 0 && (fd === -EACCES || (fd === -ESTALE && fs.nodes.has(req.nodeid)))) return unreachable(fs);
+  const writtenBack = fs.behaviour.writeback && (valid & ~abi.FATTR_FH) === WRITTEN_BACK;
+  if (writtenBack && (fd === -EACCES || (fd === -ESTALE && fs.nodes.has(req.nodeid)))) return unreachable(fs);
   if (fd < 0) return fd;
   let result = 0;
   if ((valid & abi.FATTR_MODE) !== 0) {
@@ -82,6 +91,7 @@ function target(fs: Passthrough, valid: number, fh: number): number {
 // own date of the write. An error would count as lost data: syncfs(2) would report it.
 function unreachable(fs: Passthrough): number {
   fs.mem.clear(OUT, fuse_attr_out.SIZE);
+  fs.mem.setWord(OUT + fuse_attr_out.attr + fuse_attr.mode, S_IFREG); // of another type the kernel would never use it again
   return fuse_attr_out.SIZE;
 }
 
