@@ -99,6 +99,21 @@ describe.each([
     await seen(look, `mapped("file")`, "AFTER!");
   });
 
+  test.each([100, 100_000])("new content of %i bytes is seen at the next open, whatever mtime says", async (size) => {
+    const file = join(storage, "file");
+    const write = (byte: string): void => {
+      writeFileSync(file, Buffer.alloc(size, byte), { flag: "r+" });
+      utimesSync(file, 1000, 1000);
+    };
+    writeFileSync(file, "");
+    write("a");
+    const look = await observe((await mountAs("shared", options)).mountpoint);
+    for (const byte of ["a", "b", "c"]) {
+      write(byte);
+      await seen(look, `sorted(set(content("file"))) + [len(content("file"))]`, [byte, size]);
+    }
+  });
+
   test("growth and truncation are seen, by name and through an open file", async () => {
     writeFileSync(join(storage, "file"), "12345");
     const look = await observe((await mountAs("shared", options)).mountpoint);

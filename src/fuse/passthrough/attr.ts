@@ -71,6 +71,7 @@ export function setattr(fs: Passthrough): number {
   fs.giveBack();
   if (result < 0) return result;
   fs.small.told(req.nodeid);
+  fs.small.changed(req.nodeid);
   putAttrOut(mem, OUT, fs.behaviour.timeout);
   return fuse_attr_out.SIZE;
 }

@@ -44,20 +44,21 @@ const withoutReading = (flags: number, wanted: number): number =>
   (flags & O_ACCMODE) === O_WRONLY ? (wanted & ~O_ACCMODE) | O_WRONLY : wanted;
 
 /** What the kernel is told of a handle that does not bypass it. One that cannot read may not have pages, for filling them needs reading. */
-function cachingOf(fs: Passthrough, flags: number, wanted: number): number {
+function cachingOf(fs: Passthrough, flags: number, wanted: number, keep: boolean): number {
   if ((flags & O_DIRECT) !== 0) return abi.FOPEN_DIRECT_IO | abi.FOPEN_PARALLEL_DIRECT_WRITES;
-  return fs.behaviour.writeback && (wanted & O_ACCMODE) === O_WRONLY ? abi.FOPEN_DIRECT_IO : abi.FOPEN_KEEP_CACHE;
+  if (fs.behaviour.writeback && (wanted & O_ACCMODE) === O_WRONLY) return abi.FOPEN_DIRECT_IO;
+  return keep ? abi.FOPEN_KEEP_CACHE : 0;
 }
 
-/** Makes a handle of `fd` and writes fuse_open_out at `at`. */
-function answerOpen(fs: Passthrough, nodeid: number, fd: number, flags: number, wanted: number, at: number): number {
+/** Makes a handle of `fd` and writes fuse_open_out at `at`. `keep`: the pages that the kernel has are not out of date. */
+function answerOpen(fs: Passthrough, nodeid: number, fd: number, flags: number, wanted: number, keep: boolean, at: number): number {
   const { nodes, behaviour } = fs;
   let open = 0;
   let backing = 0;
   if (behaviour.passthrough) backing = startPassthrough(fs, nodeid, fd);
   const fh = fs.keepHandle(nodeid, wanted, fd);
   if (fh === 0) return -ENFILE;
-  open |= backing > 0 ? abi.FOPEN_PASSTHROUGH : cachingOf(fs, flags, wanted);
+  open |= backing > 0 ? abi.FOPEN_PASSTHROUGH : cachingOf(fs, flags, wanted, keep);
   if (!behaviour.closeReports && !behaviour.writeback) open |= abi.FOPEN_NOFLUSH;
   putOpen(fs.mem, at, fh, open, backing);
   nodes.setBacking(nodeid, behaviour.passthrough ? backing || BACKING_CACHED : 0);
@@ -105,8 +106,8 @@ export function open(fs: Passthrough): number {
       return result;
     }
   }
-  fs.small.opened(req.nodeid, fd, flags);
-  return answerOpen(fs, req.nodeid, fd, flags, wanted, OUT);
+  const keep = fs.small.opened(req.nodeid, fd, flags);
+  return answerOpen(fs, req.nodeid, fd, flags, wanted, keep, OUT);
 }
 
 export function create(fs: Passthrough): number {
@@ -164,6 +165,7 @@ function createAs(fs: Passthrough, flags: number, how: number, name: number, len
     return entered;
   }
   const nodeid = mem.word(OUT + fuse_entry_out.nodeid);
+  fs.small.changed(nodeid);
   const answer = answerMade(fs, nodeid, fd, flags, wanted, length > 0);
   if (answer >= 0 && length === 0) fs.nameless.keep(nodeid);
   return answer;
@@ -172,7 +174,9 @@ function createAs(fs: Passthrough, flags: number, how: number, name: number, len
 /** Writes fuse_open_out behind the entry of a node that was looked up, which is taken back if there is no handle to be had. */
 function answerMade(fs: Passthrough, nodeid: number, fd: number, flags: number, wanted: number, named: boolean): number {
   const at = OUT + fuse_entry_out.SIZE;
-  const opened = fs.behaviour.noOpen ? answerCreated(fs, nodeid, fd, wanted, named, at) : answerOpen(fs, nodeid, fd, flags, wanted, at);
+  const opened = fs.behaviour.noOpen
+    ? answerCreated(fs, nodeid, fd, wanted, named, at)
+    : answerOpen(fs, nodeid, fd, flags, wanted, true, at);
   if (opened >= 0) return fuse_entry_out.SIZE + fuse_open_out.SIZE;
   fs.nodes.forget(nodeid, 1);
   return opened;
