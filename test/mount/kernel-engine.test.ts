@@ -241,6 +241,17 @@ runs("root serves others as themselves: owner, group, umask and set-group-id of 
   expect(await as("umask 002; echo x > team/f; mkdir team/d; stat -c %u:%g:%a team/f team/d")).toBe("4711:4242:664\n4711:4242:2775\n");
 });
 
+runs("root serves others as themselves: what an access control list lets one of their groups make, they make", async () => {
+  const served = await serve("a");
+  execFileSync("chmod", ["0755", served.source]);
+  execFileSync("sh", ["-c", "mkdir team; chmod 0750 team; setfacl -m g:4242:rwx team"], { cwd: served.source });
+  const as = (groups: string, script: string): Promise<string> =>
+    shell(served.mountpoint, `cd team; setpriv --reuid=4711 --regid=4712 --groups=${groups} sh -euc '${script}'`);
+  const made = "echo x > file; mkdir directory; ln -s to symlink; mkfifo fifo; mv symlink moved; ls";
+  expect(await as("4300,4242", `${made}; stat -c %u:%g file fifo`)).toBe("directory\nfifo\nfile\nmoved\n4711:4712\n4711:4712\n");
+  await expect(as("4300", "echo x > other")).rejects.toThrow(/denied/);
+});
+
 runs("a storage that is stopped dead stalls its own mount only, and everything completes when it comes back", () =>
   onBindfs(async (slow, below, bindfs) => {
     // Such a spin makes it likely that the request to be stuck comes during one, which must be seen as well.

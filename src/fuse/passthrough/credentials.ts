@@ -3,6 +3,7 @@
 // process's fs_struct (CLONE_FS). Leaving fsuid 0 drops the filesystem capabilities, returning restores them: the kernel's rule.
 import { geteuid, getegid } from "node:process";
 import { readFileSync } from "node:fs";
+import { ERRNO } from "../../sys/errno.ts";
 import { hot, SYS } from "../../sys/hot.ts";
 import { CAPS_AT, GROUPS_AT, type Memory } from "../codec/memory.ts";
 import type { Request } from "../codec/request.ts";
@@ -10,6 +11,8 @@ import type { Behaviour } from "./behaviour.ts";
 
 const CLONE_FS = 0x200;
 const MAX_GROUPS = 1000;
+/** Where it stands in the line "Uid:" of /proc/PID/status. */
+const FSUID = 3;
 /** linux/capability.h */
 const LINUX_CAPABILITY_VERSION_3 = 0x20080522;
 const CAP_FSETID = 1 << 4;
@@ -63,6 +66,21 @@ export class Credentials {
     hot.setfsuid(uid);
   }
 
+  /**
+   * Makes something as the caller: `call` gives -errno. The kernel sends no group of the caller's but that of the directory, and knows that an
+   * access control list permits it to another of them; so what is refused is tried with all that the process has.
+   */
+  making(request: Request, call: () => number): number {
+    this.become(request);
+    let result = call();
+    if (result === -ERRNO.EACCES && this.#switched && this.#behaviour.groupsSent) {
+      this.#setGroups(groupsOfProcess(request.pid, request.uid));
+      result = call();
+    }
+    this.restore();
+    return result;
+  }
+
   /** Back to the server's own. */
   restore(): void {
     if (!this.#switched) return;
@@ -94,7 +112,7 @@ export class Credentials {
   #groupsOf(request: Request): readonly number[] {
     const { at, count } = request.groups();
     if (count > 0) return Array.from({ length: Math.min(count, MAX_GROUPS) }, (_, i) => this.#mem.word(at + i * 4));
-    return this.#behaviour.groupsSent ? [] : groupsOfProcess(request.pid);
+    return this.#behaviour.groupsSent ? [] : groupsOfProcess(request.pid, request.uid);
   }
 
   #setGroups(groups: readonly number[]): void {
@@ -104,10 +122,13 @@ export class Credentials {
   }
 }
 
-function groupsOfProcess(pid: number): number[] {
+/** None if the process does not act as `uid`: then it is another one by now. */
+function groupsOfProcess(pid: number, uid: number): number[] {
   try {
-    const line = /^Groups:\s*(.*)$/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1] ?? "";
-    return line.split(/\s+/).filter(Boolean).map(Number);
+    const status = readFileSync(`/proc/${pid}/status`, "latin1");
+    const numbers = (key: string): number[] =>
+      (new RegExp(`^${key}:\\s*(.*)$`, "m").exec(status)?.[1] ?? "").split(/\s+/).filter(Boolean).map(Number);
+    return numbers("Uid")[FSUID] === uid ? numbers("Groups") : [];
   } catch {
     return []; // it has ended, or lives in another pid namespace
   }

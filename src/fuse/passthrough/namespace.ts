@@ -32,9 +32,7 @@ function make(fs: Passthrough, umask: number, call: (dirfd: number, name: number
   const length = componentLength(fs, name);
   if (length < 0) return length;
   if (umask >= 0) creds.umask(umask);
-  creds.become(req);
-  const result = settled(call(dirfd, fs.mem.address + name));
-  creds.restore();
+  const result = creds.making(req, () => settled(call(dirfd, fs.mem.address + name)));
   return result < 0 ? result : entryOf(fs, req.nodeid, dirfd, name, length);
 }
 
@@ -207,10 +205,9 @@ function move(fs: Passthrough, newdir: number, flags: number): number {
   const replaces = (flags & RENAME_EXCHANGE) === 0 && moved.nodeid !== replaced.nodeid;
   const pinned = replaces ? pin(fs, replaced, to, name1) : 0;
   if (pinned < 0) return pinned;
+  const call = (): number => settled(hot.renameat2(from, mem.address + name0, to, mem.address + name1, flags));
   // A whiteout is a file made by the caller; all else the kernel has permitted already.
-  if ((flags & RENAME_WHITEOUT) !== 0) fs.creds.become(fs.req);
-  const result = before ? 0 : settled(hot.renameat2(from, mem.address + name0, to, mem.address + name1, flags));
-  fs.creds.restore();
+  const result = before ? 0 : (flags & RENAME_WHITEOUT) !== 0 ? fs.creds.making(fs.req, call) : call();
   if (result < 0 || (moved.nodeid === replaced.nodeid && moved.nodeid !== 0)) {
     if (kept >= 0) hot.close(kept);
     if (replaces) unpin(fs, replaced);

@@ -154,9 +154,7 @@ function createAs(fs: Passthrough, flags: number, how: number, name: number, len
   if (dirfd < 0) return dirfd;
   const wanted = storageFlags(fs, flags);
   creds.umask(mem.word(IN + fuse_create_in.umask));
-  creds.become(req);
-  const fd = fs.openat(dirfd, name, wanted | how, mem.word(IN + fuse_create_in.mode) & 0o7777);
-  creds.restore();
+  const fd = creds.making(req, () => fs.openat(dirfd, name, wanted | how, mem.word(IN + fuse_create_in.mode) & 0o7777));
   if (fd < 0) return fd;
   const result = fs.statFd(fd);
   const entered = result < 0 ? result : enterStatted(fs, req.nodeid, req.name0, length, OUT);
