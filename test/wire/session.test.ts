@@ -19,6 +19,7 @@ import { removeTree, SHM, tempDirectory } from "../helpers/temp.ts";
 const ENOENT = -2;
 const EIO = -5;
 const EINVAL = -22;
+const EFBIG = -27;
 const ENOTTY = -25;
 const ENAMETOOLONG = -36;
 const ENOSYS = -38;
@@ -333,6 +334,16 @@ test("times are written back in vain, without an error, to a file whose only kno
   expect(setattr(1 << 0)).toBe(ESTALE); // FATTR_MODE
   expect(setattr(1 << 3)).toBe(ESTALE); // FATTR_SIZE
   exclusive.close();
+});
+
+test.each(["shared", "exclusive"] as const)("%s: a size beyond 2^53 is EFBIG, and not another size", (cache) => {
+  const served = new FakeKernel(source, { cache });
+  served.init();
+  const nodeid = served.ask(request(1, 1n, fields("file"))).data.readBigUInt64LE(0);
+  const resize = (size: bigint): number => served.ask(request(4, nodeid, fields(1 << 3, 0, 0n, size, Buffer.alloc(64)))).error;
+  expect([resize(2n ** 53n - 1n), resize(2n ** 53n + 1n), resize(2n ** 60n + 5n)]).toEqual([0, EFBIG, EFBIG]);
+  expect(statSync(join(source, "file"), { bigint: true }).size).toBe(2n ** 53n - 1n);
+  served.close();
 });
 
 test("refused and unknown opcodes say so", () => {

@@ -19,7 +19,7 @@ import { EMPTY_AT, IN, OUT, STATFS_AT, TIMES_AT } from "../codec/memory.ts";
 import { putAttrOut, putStatfs, putStatx } from "../codec/reply.ts";
 import type { Passthrough } from "./passthrough.ts";
 
-const { EACCES, EPERM, ESTALE } = ERRNO;
+const { EACCES, EFBIG, EPERM, ESTALE } = ERRNO;
 /** What fuse_flush_times sends of regular files, with a handle if the file is open for writing. */
 const WRITTEN_BACK = abi.FATTR_MTIME | abi.FATTR_CTIME;
 const CHANGES = abi.FATTR_MODE | abi.FATTR_UID | abi.FATTR_GID | abi.FATTR_SIZE | abi.FATTR_ATIME | abi.FATTR_MTIME;
@@ -113,6 +113,7 @@ function chown(fs: Passthrough, fd: number, valid: number): number {
 
 function resize(fs: Passthrough, fd: number, fh: number, valid: number): number {
   const size = fs.mem.long(IN + fuse_setattr_in.size);
+  if (!Number.isSafeInteger(size)) return -EFBIG;
   const kill = (valid & abi.FATTR_KILL_SUIDGID) !== 0;
   // truncate(2) to the size a file has leaves its times alone, ftruncate(2) does not: the kernel told which it was.
   if (fh === 0 && (valid & abi.FATTR_MTIME) === 0) {
