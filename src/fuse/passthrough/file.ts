@@ -196,10 +196,13 @@ function seekInData(fs: Passthrough, fd: number, offset: number, whence: number)
 function copy(fs: Passthrough, kind: "copy_file_range" | "copy_file_range_64"): number {
   const { mem } = fs;
   // The one to write by first: of the same file it serves for both, and takes the place of one that could only be read.
-  const to = fs.openFd(mem.long(IN + s.fuse_copy_file_range_in.nodeid_out), mem.long(IN + s.fuse_copy_file_range_in.fh_out), true);
+  const fhOut = mem.long(IN + s.fuse_copy_file_range_in.fh_out);
+  const to = fs.openFd(mem.long(IN + s.fuse_copy_file_range_in.nodeid_out), fhOut, true);
   const fd = fs.openFd(fs.req.nodeid, mem.long(IN + s.fuse_copy_file_range_in.fh_in), false);
   if (fd < 0 || to < 0) return Math.min(fd, to);
   const offset = mem.long(IN + s.fuse_copy_file_range_in.off_in);
+  // The kernel refuses to copy into what is open for appending, so the caller's flag is gone.
+  if ((fs.handles.flags(fhOut) & O_APPEND) !== 0) followAppend(fs, fhOut, to);
   const toOffset = mem.long(IN + s.fuse_copy_file_range_in.off_out);
   if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(toOffset)) return -EFBIG;
   // Bounded, so that one copy does not hold the other callers up; a short answer is continued by the caller.

@@ -93,6 +93,22 @@ assert os.copy_file_range(a, b, 10, 300000, 0) == 0
     );
     assert.equal(statSync(`${directory}/b`).size, 300_050);
   },
+  "copy_file_range copies into a file that was opened for appending, once that is taken back": async (directory) => {
+    await python(
+      directory,
+      `import fcntl, os
+with open("from", "wb") as f: f.write(b"hello world")
+a = os.open("from", os.O_RDONLY)
+b = os.open("to", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+os.write(b, b"...")
+try: raise SystemExit("%d bytes appended" % os.copy_file_range(a, b, 11, 0, 0))
+except OSError as e: assert e.errno == 9, e
+fcntl.fcntl(b, fcntl.F_SETFL, 0)
+assert os.copy_file_range(a, b, 11, 0, 1) == 11
+assert open("to", "rb").read() == b".hello world"
+`,
+    );
+  },
   "cp keeps holes": async (directory) => {
     const fd = openSync(`${directory}/sparse`, "w+");
     ftruncateSync(fd, 64 * MiB);
