@@ -3,10 +3,11 @@ import { ERRNO } from "../../sys/errno.ts";
 import { hot } from "../../sys/hot.ts";
 import { FUSE_SETXATTR_ACL_KILL_SGID } from "../abi/constants.ts";
 import { fuse_getxattr_in, fuse_getxattr_out, fuse_setxattr_in } from "../abi/structs.ts";
-import { IN, MAX_IO, OUT } from "../codec/memory.ts";
+import { IN, MAX_IO, OUT, type Memory } from "../codec/memory.ts";
 import type { Passthrough } from "./passthrough.ts";
 
-const { EINVAL, EIO } = ERRNO;
+const { EINVAL, EIO, ERANGE } = ERRNO;
+const TRUSTED = "trusted.";
 /** fuse_setxattr_in before FUSE_SETXATTR_EXT (FUSE_COMPAT_SETXATTR_IN_SIZE). */
 const COMPAT_SIZE = 8;
 
@@ -33,8 +34,11 @@ function answer(fs: Passthrough, direct: Ask, byPath: Ask): number {
     (fd) => direct(fd, out, room),
     (path) => byPath(path, out, room),
   );
-  if (result < 0 || size !== 0) return result;
-  mem.setWord(OUT + fuse_getxattr_out.size, result);
+  return result < 0 || size !== 0 ? result : answerSize(mem, result);
+}
+
+function answerSize(mem: Memory, size: number): number {
+  mem.setWord(OUT + fuse_getxattr_out.size, size);
   mem.setWord(OUT + fuse_getxattr_out.padding, 0);
   return fuse_getxattr_out.SIZE;
 }
@@ -48,7 +52,32 @@ export function getxattr(fs: Passthrough): number {
   );
 }
 
-export const listxattr = (fs: Passthrough): number => answer(fs, hot.flistxattr, hot.listxattr);
+export function listxattr(fs: Passthrough): number {
+  if (fs.creds.owns(fs.req.uid)) return answer(fs, hot.flistxattr, hot.listxattr);
+  // Served by root: the storage lists to it what is for administrators only.
+  const { mem } = fs;
+  const all = onNode(
+    fs,
+    (fd) => hot.flistxattr(fd, mem.address + OUT, MAX_IO),
+    (path) => hot.listxattr(path, mem.address + OUT, MAX_IO),
+  );
+  if (all < 0) return all;
+  const length = dropTrusted(mem.bytes.subarray(OUT, OUT + all));
+  const size = mem.word(IN + fuse_getxattr_in.size);
+  if (size === 0) return answerSize(mem, length);
+  return length <= size ? length : -ERANGE;
+}
+
+/** Moves the other names together; their length. */
+function dropTrusted(list: Buffer): number {
+  let length = 0;
+  for (let at = 0; at < list.length;) {
+    const end = list.indexOf(0, at) + 1;
+    if (list.toString("latin1", at, at + TRUSTED.length) !== TRUSTED) length += list.copy(list, length, at, end);
+    at = end;
+  }
+  return length;
+}
 
 export function setxattr(fs: Passthrough): number {
   const { mem, req, creds } = fs;

@@ -152,6 +152,21 @@ assert reads(4720) == 13
 `,
     );
   },
+  "trusted attributes are listed to root alone": async (directory) => {
+    if (getuid?.() !== 0) throw new NotHere("only root may set trusted attributes");
+    needsUserXattrs(`${directory}/file`);
+    chmodSync(directory, 0o755);
+    await python(
+      directory,
+      `import os
+for name in ("user.a", "trusted.secret", "user.b", "trusted.other"): os.setxattr("file", name, b"1")
+assert len(os.listxattr("file")) == 4
+os.chmod("file", 0o644)
+os.setgroups([]); os.setresgid(4712, 4712, 4712); os.setresuid(4712, 4712, 4712)
+assert sorted(os.listxattr("file")) == ["user.a", "user.b"], os.listxattr("file")
+`,
+    );
+  },
   "a file with a capability loses it when it is written": async (directory) => {
     if (getuid?.() !== 0) throw new NotHere("only root may set capabilities");
     const file = `${directory}/file`;
