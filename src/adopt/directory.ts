@@ -20,6 +20,7 @@ import { compareTrees, type Comparison } from "./compare.ts";
 import { TreeCopy } from "./copy-tree.ts";
 import { failpoint } from "./failpoint.ts";
 import { dropJournal, readJournal, writeJournal, type Entry } from "./journal.ts";
+import { lockAdoption } from "./lock.ts";
 import { mergeInto } from "./merge.ts";
 import { OpenFiles } from "./open-files.ts";
 import { Original } from "./original.ts";
@@ -36,10 +37,12 @@ export class DirectoryAdoption {
   readonly #source: Place;
   readonly #stage: CName;
   readonly #aside: CName;
+  readonly #unlock: () => void;
   #clockWentBack: () => boolean = () => false;
 
   /**
-   * Opens both ends. Throws HMP_REFUSED, ParentError or SysError where they cannot be reached.
+   * Opens both ends, for itself alone. Throws HMP_REFUSED, ParentError or SysError where they cannot be reached, HMP_BUSY if another one is
+   * at work.
    * @param look only `plan` will be called: nothing is made
    */
   constructor(request: AdoptRequest, look = false) {
@@ -51,11 +54,22 @@ export class DirectoryAdoption {
       close(this.#source.dir);
       throw isErrno(error, "ENOENT") ? absent(request.target) : error;
     }
+    try {
+      this.#unlock = look ? () => {} : lockAdoption(this.#source);
+    } catch (error) {
+      this.#closeEnds();
+      throw error;
+    }
     this.#stage = adoptStageName(this.#source.name);
     this.#aside = adoptAsideName(this.#target.name);
   }
 
   close(): void {
+    this.#unlock();
+    this.#closeEnds();
+  }
+
+  #closeEnds(): void {
     close(this.#source.dir);
     close(this.#target.dir);
   }

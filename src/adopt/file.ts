@@ -1,13 +1,17 @@
 // Moves one file that has data into storage and leaves a link: what healing and placing do already, once it is decided which side wins.
 import { AT_FDCWD } from "../sys/constants.ts";
+import { close } from "../sys/file.ts";
 import { cstr } from "../sys/name.ts";
 import { isRegular, statAt } from "../sys/stat.ts";
 import { printable } from "../sys/text.ts";
+import { openPlace } from "../sys/walk.ts";
 import { HmpersistError } from "../errors.ts";
 import { placeLink } from "../link/apply.ts";
 import { healLink } from "../link/heal.ts";
 import { sameContent } from "../link/observe.ts";
+import { STORAGE_MODE } from "../link/places.ts";
 import type { LinkSpec } from "../plan/types.ts";
+import { lockAdoption } from "./lock.ts";
 import { OpenFiles } from "./open-files.ts";
 import type { AdoptPlan, Merge } from "./types.ts";
 
@@ -38,12 +42,28 @@ export function adoptFile(spec: LinkSpec, home: string, merge: Merge | undefined
     throw new HmpersistError("HMP_REFUSED", printable(`${spec.target} and ${spec.source} differ`), hint);
   }
   const homeWins = plan.decision !== "merge" || merge === "keep-home" || (merge === "newest" && isNewer(spec));
-  const outcome = homeWins ? healLink(spec, home, { known: undefined, backups: [] }) : placeLink({ ...spec, onConflict: "backup" }, home);
+  const outcome = locked(spec, () =>
+    homeWins ? healLink(spec, home, { known: undefined, backups: [] }) : placeLink({ ...spec, onConflict: "backup" }, home),
+  );
   if (outcome.result === "busy") {
     throw new HmpersistError("HMP_BUSY", printable(`${spec.target}: ${outcome.reason}`), "end the programs that write there");
   }
   if (outcome.result === "conflict" || outcome.result === "failed") throw new HmpersistError("HMP_REFUSED", outcome.reason, outcome.hint);
   return plan;
+}
+
+function locked<T>(spec: LinkSpec, work: () => T): T {
+  const place = openPlace(spec.storage, spec.source, { mode: STORAGE_MODE, durable: true });
+  try {
+    const unlock = lockAdoption(place);
+    try {
+      return work();
+    } finally {
+      unlock();
+    }
+  } finally {
+    close(place.dir);
+  }
 }
 
 function isNewer(spec: LinkSpec): boolean {

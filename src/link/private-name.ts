@@ -19,5 +19,8 @@ export const adoptStageName = (name: CName): CName => cstr(`${PRIVATE_PREFIX}ado
 /** In storage: how far an adoption has come. */
 export const adoptJournalName = (name: CName): CName => cstr(`${PRIVATE_PREFIX}adopt-${digest(name)}.json`);
 
+/** In storage: held by whoever adopts. */
+export const adoptLockName = (name: CName): CName => cstr(`${PRIVATE_PREFIX}adopt-${digest(name)}.lock`);
+
 /** In the home: the original, taken out of its place, until it is removed. */
 export const adoptAsideName = (name: CName): CName => cstr(`${PRIVATE_PREFIX}adopted-${digest(name)}`);

@@ -283,6 +283,29 @@ test("what is written to the original while it is removed stays, and is named", 
   expect(adopt(mount).outcome.late).toContain("work/log");
 });
 
+test("a second adoption of the same entry waits for nothing and changes nothing", async () => {
+  makeTree(mount.target);
+  const before = listTree(mount.target);
+  const during = async (): Promise<void> => {
+    // An empty mountpoint stands there now, and a program puts something into it.
+    writeFileSync(join(mount.target, "f"), "");
+    expect(adopt(mount).outcome).toMatchObject({ code: "HMP_BUSY", message: expect.stringContaining(mount.source) });
+  };
+  await adoptHere(mount, grounds.home, { merge: undefined, ignoreWriters: false, mount: during });
+  expect(listTree(mount.source)).toBe(before);
+  expect(leftovers()).toBe("");
+});
+
+test("of several adoptions started at once one does it", async () => {
+  mkdirSync(mount.target);
+  for (let number = 0; number < 300; number += 1) writeFileSync(join(mount.target, String(number)), "x");
+  const argument = JSON.stringify({ spec: mount, home: grounds.home, options: { merge: "keep-home" } });
+  const runs = Array.from({ length: 4 }, () => spawn(process.execPath, [FIXTURE, argument], { stdio: "ignore" }));
+  await Promise.all(runs.map((run) => new Promise((resolve) => run.on("close", resolve))));
+  expect(readdirSync(mount.source)).toHaveLength(300);
+  expect(leftovers()).toBe("");
+});
+
 test("an original that an earlier run left is never in the way of another one", () => {
   const left = join(grounds.home, "p", `.hmpersist-adopted-${createHash("sha256").update("data").digest("hex").slice(0, 16)}`);
   for (const path of [mount.target, left]) mkdirSync(path);
