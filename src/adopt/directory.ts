@@ -116,10 +116,10 @@ export class DirectoryAdoption {
     // Left by a run that was cut short: an unfinished copy, or what a merge had replaced already.
     removeAll(this.#source.dir, this.#stage);
     if (plan.decision === "same") {
-      writeJournal(
-        this.#source,
-        this.#verified(() => this.#compareStored()),
-      );
+      const same = this.#verified(() => this.#compareStored());
+      // It may have been put there a moment ago.
+      this.#sync();
+      writeJournal(this.#source, same);
       return plan;
     }
     const entry = this.#copy(plan, progress);

@@ -2,7 +2,7 @@
 // dropped but an empty file, one with the same content as storage, or a link that we made.
 import { O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } from "../sys/constants.ts";
 import { isErrno } from "../sys/errno.ts";
-import { close, openat } from "../sys/file.ts";
+import { close, fsync, openat } from "../sys/file.ts";
 import { isDirectory, isRegular, isSymlink, statFd, type Stat } from "../sys/stat.ts";
 import type { LinkSpec } from "../plan/types.ts";
 import { moveAside } from "./backup.ts";
@@ -15,7 +15,7 @@ import { recover } from "./recover.ts";
 import { bringBack, createLink, dropEmptyDirectory, dropSwap, isMissing, isOurLink, putBack, statSwap, swapIn } from "./swap.ts";
 import { swapOf, takeOut, type Swap } from "./swap.ts";
 import type { LinkOutcome, RemoveOutcome } from "./types.ts";
-import { linkText, openDirectory, openPlace, statPlace } from "../sys/walk.ts";
+import { linkText, openDirectory, openPlace, statPlace, syncDirectory } from "../sys/walk.ts";
 import { hasWriter } from "./writers.ts";
 
 const TRIES = 8;
@@ -119,7 +119,11 @@ function isSuperfluous({ target, source }: Places, found: Stat): boolean {
     if (stored === undefined || !isRegular(stored) || stored.size !== found.size) return false;
     const other = openat(source.dir, source.name, READ);
     fds.push(other);
-    return sameBytes(fd, other);
+    if (!sameBytes(fd, other)) return false;
+    // From now on it is the only one.
+    fsync(other);
+    syncDirectory(source.dir);
+    return true;
   } finally {
     for (const fd of fds) close(fd);
   }

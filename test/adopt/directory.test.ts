@@ -19,6 +19,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { adopt as adoptHere, planAdoption, type Adopted } from "../../src/adopt/adopt.ts";
 import { ADOPT_STEPS } from "../../src/adopt/failpoint.ts";
 import type { LinkSpec, Spec } from "../../src/plan/types.ts";
+import { withDisk } from "../helpers/disk.ts";
 import { makeGrounds, type Grounds } from "../link/place.ts";
 import { listTree, makeTree } from "./tree.ts";
 
@@ -201,6 +202,15 @@ test("a program with a file open for writing is named and adoption refused, unle
   expect(adopt(mount).outcome).toMatchObject({ decision: "finish", late: [] });
   expect(leftovers()).toBe("");
 });
+
+test("what storage has already is on disk before the original goes", () =>
+  withDisk(grounds.storage, [], ({ afterPowerCut }) => {
+    mkdirSync(mount.target);
+    mkdirSync(mount.source, { recursive: true });
+    for (const path of [mount.target, mount.source]) writeFileSync(join(path, "f"), "same");
+    expect(adopt(mount).outcome).toMatchObject({ decision: "same" });
+    expect(afterPowerCut((disk) => readFileSync(join(disk, "p/data/f"), "utf8"))).toBe("same");
+  }));
 
 test.each(["mapped", "under another path"])("a file that is open for writing is found: %s", async (how) => {
   mkdirSync(mount.target);

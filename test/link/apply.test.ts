@@ -16,6 +16,7 @@ import { placeLink, removeLink } from "../../src/link/apply.ts";
 import { swapName } from "../../src/link/private-name.ts";
 import type { LinkSpec } from "../../src/plan/types.ts";
 import { cstr } from "../../src/sys/name.ts";
+import { withDisk } from "../helpers/disk.ts";
 import { makeGrounds, type Grounds } from "./place.ts";
 
 let grounds: Grounds;
@@ -214,3 +215,12 @@ test("names with newlines and control characters are linked, and shown escaped",
   const outcome = place(spec);
   expect(outcome.result === "conflict" && outcome.reason).toContain("a\\nb\\x1b[31m");
 });
+
+test("a file with the same content as storage's goes when storage's is on disk", () =>
+  withDisk(grounds.storage, [], ({ afterPowerCut }) => {
+    const spec = grounds.spec("f");
+    inTheWay(spec, "same");
+    writeFileSync(spec.source, "same");
+    expect(place(spec).result).toBe("replaced");
+    expect(afterPowerCut((disk) => readFileSync(join(disk, "f"), "utf8"))).toBe("same");
+  }));
