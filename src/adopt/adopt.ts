@@ -4,7 +4,7 @@ import { isErrno } from "../sys/errno.ts";
 import { printable } from "../sys/text.ts";
 import { ParentError } from "../sys/walk.ts";
 import type { Spec } from "../plan/types.ts";
-import { DirectoryAdoption } from "./directory.ts";
+import { DirectoryAdoption, list } from "./directory.ts";
 import { adoptFile, planFile } from "./file.ts";
 import { OtherFilesystem } from "./tree.ts";
 import type { AdoptPlan, AdoptRequest, Merge, Progress } from "./types.ts";
@@ -15,13 +15,19 @@ export interface AdoptOptions {
   readonly progress?: Progress;
   /** Mounts the storage directory over the empty mountpoint that was left. Not called for links. */
   readonly mount?: () => Promise<void>;
+  /** The original, once out of its place, stays: a second run will remove it. */
+  readonly keepOriginal?: boolean;
 }
 
 export interface Adopted extends AdoptPlan {
-  /** Changed after they were copied; the original is still at `aside`. */
+  /** Changed after they were copied; what is left of the original is still at `aside`. */
   readonly late: readonly string[];
   readonly aside: string | undefined;
+  /** Why there is something left, and a way out. */
+  readonly left: { readonly reason: string; readonly hint: string } | undefined;
 }
+
+const NOTHING_LEFT = { late: [], aside: undefined, left: undefined };
 
 const requestOf = (spec: Spec, home: string, options: Pick<AdoptOptions, "merge" | "ignoreWriters">): AdoptRequest => ({
   target: spec.target,
@@ -51,16 +57,30 @@ export function planAdoption(spec: Spec, home: string): AdoptPlan {
 /** Adopts `spec`. Throws HmpersistError; whatever it throws, all data is where it was or in storage, or both. */
 export async function adopt(spec: Spec, home: string, options: AdoptOptions): Promise<Adopted> {
   if (spec.kind === "link" && isFile(spec)) {
-    return { ...explained(spec, () => adoptFile(spec, home, options.merge)), late: [], aside: undefined };
+    return { ...explained(spec, () => adoptFile(spec, home, options.merge)), ...NOTHING_LEFT };
   }
   const adoption = explained(spec, () => new DirectoryAdoption(requestOf(spec, home, options)));
   try {
     const plan = explained(spec, () => moveAway(adoption, options.progress));
     if (spec.kind === "mount") await options.mount?.();
-    const late = explained(spec, () => adoption.finish());
-    return { ...plan, late, aside: late.length > 0 ? adoption.asidePath : undefined };
+    return { ...plan, ...(options.keepOriginal === true ? NOTHING_LEFT : finish(spec, adoption)) };
   } finally {
     adoption.close();
+  }
+}
+
+// All is in storage and in use by now: that the original cannot be removed undoes nothing.
+function finish(spec: Spec, adoption: DirectoryAdoption): Pick<Adopted, "late" | "aside" | "left"> {
+  const aside = adoption.asidePath;
+  try {
+    const late = explained(spec, () => adoption.finish());
+    if (late.length === 0) return NOTHING_LEFT;
+    const reason = printable(`changed while it was adopted: ${list(late)}; the original is at ${aside}`);
+    return { late, aside, left: { reason, hint: "compare both and remove it" } };
+  } catch (error) {
+    if (!(error instanceof HmpersistError)) throw error;
+    const reason = printable(`the original, now at ${aside}, could not be removed: ${error.message}`);
+    return { late: [], aside, left: { reason, hint: error.hint ?? "remove it" } };
   }
 }
 

@@ -24,7 +24,7 @@ import { lockAdoption } from "./lock.ts";
 import { mergeInto } from "./merge.ts";
 import { OpenFiles } from "./open-files.ts";
 import { Original } from "./original.ts";
-import { inDirectory, measure, namesIn, OtherFilesystem, removeAll, walkTree } from "./tree.ts";
+import { inDirectory, measure, namesIn, OtherFilesystem, OWNER, removeAll, walkTree } from "./tree.ts";
 import type { AdoptPlan, AdoptRequest, Progress } from "./types.ts";
 
 /** Time stamps may be as coarse as one tick of the slowest kernel. */
@@ -123,9 +123,14 @@ export class DirectoryAdoption {
       return plan;
     }
     const entry = this.#copy(plan, progress);
-    if (plan.decision === "merge") this.#merge();
-    this.#sync();
-    writeJournal(this.#source, entry);
+    try {
+      if (plan.decision === "merge") this.#merge();
+      this.#sync();
+      writeJournal(this.#source, entry);
+    } catch (error) {
+      removeAll(this.#source.dir, this.#stage);
+      throw error;
+    }
     failpoint("noted");
     this.#put();
     failpoint("stored");
@@ -292,7 +297,8 @@ export class DirectoryAdoption {
     const { dir, name } = this.#target;
     mkdirat(dir, this.#aside, 0o700);
     const mode = statAt(dir, name)?.mode ?? 0o700;
-    inDirectory(dir, this.#aside, (fd) => chmodFd(fd, mode & 0o7777));
+    // fusermount3 wants it writable; under the mount nobody sees that.
+    inDirectory(dir, this.#aside, (fd) => chmodFd(fd, (mode & 0o7777) | OWNER));
   }
 
   // For homes without RENAME_EXCHANGE.
@@ -341,7 +347,7 @@ const refused = (message: string, hint: string): HmpersistError => new Hmpersist
 const absent = (target: string): HmpersistError =>
   refused(`${target} does not exist`, "nothing to adopt: it will be mounted or linked as it is");
 
-function list(items: readonly string[]): string {
+export function list(items: readonly string[]): string {
   const shown = items.slice(0, SHOWN).join(", ");
   return items.length > SHOWN ? `${shown} and ${items.length - SHOWN} more` : shown;
 }

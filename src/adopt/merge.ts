@@ -6,22 +6,26 @@ import { isDirectory, statAt, statFd, type Stat } from "../sys/stat.ts";
 import { utimensFd } from "../sys/times.ts";
 import { copyAttributes } from "../link/metadata.ts";
 import { sameThing } from "./compare.ts";
-import { inDirectory, namesIn, removeAll } from "./tree.ts";
+import { inDirectory, inWritable, namesIn, removeAll } from "./tree.ts";
 import type { Merge } from "./types.ts";
 
 /** Merges the open storage directory into the open staged one. */
 export function mergeInto(storage: number, stage: number, merge: Merge): void {
-  for (const name of namesIn(storage)) {
-    const stored = statAt(storage, name);
-    const staged = statAt(stage, name);
-    if (stored === undefined) continue;
-    if (staged === undefined) bring(storage, name, stored, stage);
-    else if (isDirectory(stored) && isDirectory(staged)) {
-      inDirectory(storage, name, (from) => inDirectory(stage, name, (to) => mergeInto(from, to, merge)));
-    } else if (storageWins(merge, stored, staged) && !same(storage, stage, name, stored, staged)) {
-      removeAll(stage, name);
-      bring(storage, name, stored, stage);
-    }
+  inWritable(stage, () => {
+    for (const name of namesIn(storage)) mergeName(storage, stage, name, merge);
+  });
+}
+
+function mergeName(storage: number, stage: number, name: CName, merge: Merge): void {
+  const stored = statAt(storage, name);
+  const staged = statAt(stage, name);
+  if (stored === undefined) return;
+  if (staged === undefined) bring(storage, name, stored, stage);
+  else if (isDirectory(stored) && isDirectory(staged)) {
+    inDirectory(storage, name, (from) => inDirectory(stage, name, (to) => mergeInto(from, to, merge)));
+  } else if (storageWins(merge, stored, staged) && !same(storage, stage, name, stored, staged)) {
+    removeAll(stage, name);
+    bring(storage, name, stored, stage);
   }
 }
 

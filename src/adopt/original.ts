@@ -13,7 +13,7 @@ import { fileId } from "../link/writers.ts";
 import { sameEntry } from "./compare.ts";
 import type { Entry } from "./journal.ts";
 import { OpenFiles } from "./open-files.ts";
-import { inDirectory, namesIn, shownPath, withFile, type Visit } from "./tree.ts";
+import { inDirectory, inWritable, namesIn, shownPath, withFile, type Visit } from "./tree.ts";
 
 export class Original {
   readonly #dir: number;
@@ -42,7 +42,7 @@ export class Original {
   /** Paths of what is not in storage as it is, or may not be much longer. */
   late(): string[] {
     const open = new OpenFiles();
-    const late = this.#visit((found, twin) => {
+    const late = this.#visit(asItIs, (found, twin) => {
       if (isDirectory(found.stat)) return true;
       if (this.#isChanged(found, twin)) return false;
       open.look(found);
@@ -56,7 +56,7 @@ export class Original {
    * @returns paths of what stayed
    */
   remove(step: () => void): string[] {
-    const late = this.#visit((found, twin) => {
+    const late = this.#visit(inWritable, (found, twin) => {
       const removed = isDirectory(found.stat) ? isRemoved(found) : this.#drop(found, twin);
       step();
       return removed;
@@ -66,14 +66,16 @@ export class Original {
   }
 
   // Asks about everything, of directories after what they hold. Returns the paths of what was answered no.
-  #visit(settle: Settle): string[] {
+  #visit(enter: Enter, settle: Settle): string[] {
     const late: string[] = [];
     const { dir, name } = this.#source;
-    inDirectory(this.#dir, this.#name, (fd) => inTwin(dir, name, (twin) => this.#below(fd, twin, "", late, settle)));
+    inDirectory(this.#dir, this.#name, (fd) =>
+      inTwin(dir, name, (twin) => enter(fd, () => this.#below(fd, twin, "", late, [enter, settle]))),
+    );
     return late;
   }
 
-  #below(dir: number, twin: number | undefined, above: string, late: string[], settle: Settle): void {
+  #below(dir: number, twin: number | undefined, above: string, late: string[], [enter, settle]: readonly [Enter, Settle]): void {
     const here = statFd(dir);
     for (const name of namesIn(dir)) {
       const stat = statAt(dir, name);
@@ -84,7 +86,10 @@ export class Original {
       else if (isDirectory(stat)) {
         // Any other was moved in: what it holds may be as old as it likes.
         if (!this.#copied.has(String(stat.ino))) late.push(shown);
-        else inDirectory(dir, name, (fd) => inTwin(twin, name, (below) => this.#below(fd, below, shown, late, settle)));
+        else
+          inDirectory(dir, name, (fd) =>
+            inTwin(twin, name, (below) => enter(fd, () => this.#below(fd, below, shown, late, [enter, settle]))),
+          );
       }
       if (late.length === before && !settle({ dir, name, stat, shown }, twin)) late.push(shown);
     }
@@ -118,6 +123,11 @@ export class Original {
     }
   }
 }
+
+/** Works in an open directory. */
+type Enter = (fd: number, work: () => void) => void;
+
+const asItIs: Enter = (_, work) => work();
 
 /** Whether what was asked for is so. */
 type Settle = (found: Visit, twin: number | undefined) => boolean;

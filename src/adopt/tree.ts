@@ -3,7 +3,7 @@ import { readdirSync } from "node:fs";
 import { O_CLOEXEC, O_DIRECTORY, O_NOATIME, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } from "../sys/constants.ts";
 import { rmdirat, unlinkat } from "../sys/dir.ts";
 import { isErrno } from "../sys/errno.ts";
-import { fdPath } from "../sys/fd-path.ts";
+import { chmodFd, fdPath } from "../sys/fd-path.ts";
 import { close, openat } from "../sys/file.ts";
 import { cstr, type CName } from "../sys/name.ts";
 import { isDirectory, isRegular, sameMount, statAt, statFd, type Stat } from "../sys/stat.ts";
@@ -41,6 +41,22 @@ function openForReading(dir: number, name: CName): number {
     return openat(dir, name, flags);
   }
 }
+
+/** Runs `work`, which makes or removes names in the open directory. One that its owner made read-only is writable meanwhile. */
+export function inWritable<T>(fd: number, work: () => T): T {
+  const { mode, uid } = statFd(fd);
+  const [own, bits] = [uid === process.geteuid?.(), mode & 0o7777];
+  if (!own || (bits & OWNER) === OWNER) return work();
+  chmodFd(fd, bits | OWNER);
+  try {
+    return work();
+  } finally {
+    chmodFd(fd, bits);
+  }
+}
+
+/** What its owner may do with a directory, at most. */
+export const OWNER = 0o700;
 
 /** Names in an open directory, sorted as bytes. */
 export const namesIn = (fd: number): CName[] =>
@@ -96,8 +112,10 @@ export function removeAll(dir: number, name: CName): void {
   if (stat === undefined) return;
   if (!isDirectory(stat)) return unlinkat(dir, name);
   if (!sameMount(stat, statFd(dir))) throw new OtherFilesystem(shownPath("", name));
-  inDirectory(dir, name, (fd) => {
-    for (const child of namesIn(fd)) removeAll(fd, child);
-  });
+  inDirectory(dir, name, (fd) =>
+    inWritable(fd, () => {
+      for (const child of namesIn(fd)) removeAll(fd, child);
+    }),
+  );
   rmdirat(dir, name);
 }

@@ -71,13 +71,19 @@ export class Links {
     if (outcome.result === "failed") throw new HmpersistError("HMP_REFUSED", outcome.reason, outcome.hint);
   }
 
-  /** Moves what lies in the way of a mount or link into storage. @throws HmpersistError if it stays where it is. */
+  /** Copies what lies in the way of a mount or link into storage and sets it aside. @throws HmpersistError if it stays where it is. */
   async adopt(spec: Spec): Promise<void> {
-    // A single file is adopted by placing its link.
-    if (spec.kind === "link" && spec.what === "file") return;
-    const outcome = await this.#keeper?.adopt(spec);
+    if (isAdoptedByPlacing(spec)) return;
+    const outcome = await this.#keeper?.adopt(spec, true);
     if (outcome?.result === "refused") throw new HmpersistError("HMP_CONFLICT", outcome.reason, outcome.hint);
     this.#log.info({ target: spec.target, source: spec.source }, "adopted");
+  }
+
+  /** Removes what was set aside. @throws HmpersistError with what is left of it. */
+  async dropAdopted(spec: Spec): Promise<void> {
+    if (isAdoptedByPlacing(spec)) return;
+    const outcome = await this.#keeper?.adopt(spec, false);
+    if (outcome !== undefined && outcome.result !== "adopted") throw new HmpersistError("HMP_PARTIAL", outcome.reason, outcome.hint);
   }
 
   /** @throws HmpersistError if a link of ours could not be taken away. */
@@ -117,6 +123,8 @@ export class Links {
     this.#home = undefined;
   }
 }
+
+const isAdoptedByPlacing = (spec: Spec): boolean => spec.kind === "link" && spec.what === "file";
 
 const stateOf = (link: LinkStatus): EntryState => (link.state === "ok" && link.healed > 0 ? "healed" : STATES[link.state]);
 const detailOf = (link: LinkStatus): string | undefined =>

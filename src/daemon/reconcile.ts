@@ -50,6 +50,15 @@ export async function carryOut(plan: Plan, tools: Tools): Promise<ReadonlyMap<st
   for (const wave of waves(mounts)) await inLanes(wave, (spec) => attempt(spec.target, () => mountOne(spec, failed, tools)));
   const links = plan.actions.flatMap((action) => (action.type === "link" && !unadopted.has(action.spec.target) ? [action.spec] : []));
   await inLanes(links, (spec) => attempt(spec.target, () => tools.links.place(spec)));
+  // Last: what programs do there from now on is done in storage.
+  const adopted = plan.actions.flatMap((action) => (action.type === "adopt" && !unadopted.has(action.spec.target) ? [action.spec] : []));
+  for (const spec of adopted) {
+    await tools.links.dropAdopted(spec).catch((error: unknown) => {
+      failed.set(spec.target, EXIT.partial);
+      entries.set(spec.target, entries.stateOf(spec.target) ?? "missing", oneLine(error));
+      log.warn({ target: spec.target, detail: oneLine(error) }, "the original was not removed");
+    });
+  }
   return failed;
 }
 

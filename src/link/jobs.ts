@@ -12,7 +12,7 @@ export type Job =
   | Reach
   | { readonly type: "place"; readonly spec: LinkSpec; readonly home: string; readonly own: string | undefined }
   | { readonly type: "remove"; readonly target: string; readonly text: string; readonly home: string }
-  | { readonly type: "adopt"; readonly spec: Spec; readonly home: string }
+  | { readonly type: "adopt"; readonly spec: Spec; readonly home: string; readonly keepOriginal: boolean }
   | { readonly type: "heal"; readonly spec: LinkSpec; readonly home: string; readonly record: LinkRecord; readonly options: HealOptions };
 
 export interface Results {
@@ -37,20 +37,19 @@ export async function runJob(job: Job): Promise<Results[keyof Results]> {
     case "remove":
       return removeLink(job.target, job.text, job.home);
     case "adopt":
-      return adoptQuietly(job.spec, job.home);
+      return adoptQuietly(job.spec, job.home, job.keepOriginal);
     case "heal":
       return healLink(job.spec, job.home, job.record, job.options);
   }
 }
 
-async function adoptQuietly(spec: Spec, home: string): Promise<AdoptOutcome> {
+async function adoptQuietly(spec: Spec, home: string, keepOriginal: boolean): Promise<AdoptOutcome> {
   const hint = `hmpersist adopt ${spec.target}`;
   // Rare, and a good part of what a thread would have to load before its first job.
   const { adopt } = await import("../adopt/adopt.ts");
   try {
-    const { late, aside } = await adopt(spec, home, { merge: undefined, ignoreWriters: false });
-    if (late.length === 0) return { result: "adopted" };
-    return { result: "refused", reason: `${late.length} files were changed meanwhile; the original is at ${aside}`, hint };
+    const { left } = await adopt(spec, home, { merge: undefined, ignoreWriters: false, keepOriginal });
+    return left === undefined ? { result: "adopted" } : { result: "left", ...left };
   } catch (error) {
     if (!(error instanceof HmpersistError)) throw error;
     return { result: "refused", reason: error.message, hint: error.hint ?? hint };

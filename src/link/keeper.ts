@@ -37,8 +37,11 @@ export interface LinkKeeper {
    * on, and `status` says what comes of it. Never rejects.
    */
   place(spec: LinkSpec): Promise<LinkOutcome>;
-  /** Moves what stands in the way of a mount or of a linked directory into storage; an empty mountpoint or a link stays. Never rejects. */
-  adopt(spec: Spec): Promise<AdoptOutcome>;
+  /**
+   * Moves what stands in the way of a mount or of a linked directory into storage; an empty mountpoint or a link stays. With
+   * `keepOriginal` the original is left beside it for a second call to remove. Never rejects.
+   */
+  adopt(spec: Spec, keepOriginal: boolean): Promise<AdoptOutcome>;
   /** Only if it is still the link with this text. Never rejects. */
   remove(target: string, text: string): Promise<RemoveOutcome>;
   /**
@@ -116,11 +119,11 @@ class Keeper implements LinkKeeper {
   }
 
   // In a lane of its own, since copying may take long.
-  async adopt(spec: Spec): Promise<AdoptOutcome> {
+  async adopt(spec: Spec, keepOriginal: boolean): Promise<AdoptOutcome> {
     const { home, lanes } = this.#options;
     return lanes
       .of(`adopting ${spec.storage}`)
-      .run({ type: "adopt", spec, home })
+      .run({ type: "adopt", spec, home, keepOriginal })
       .catch((error: unknown): AdoptOutcome => ({ ...failure(error), result: "refused" }));
   }
 

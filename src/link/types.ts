@@ -53,8 +53,8 @@ export type HealOutcome =
   /** E.g. ENOSPC: the plain file stays where it is. `stored` is set if its content is in storage nonetheless. */
   | ({ readonly result: "failed"; readonly errno: string; readonly stored?: Stored } & Problem);
 
-/** "refused": everything is where it was, or in both places. */
-export type AdoptOutcome = { readonly result: "adopted" } | ({ readonly result: "refused" } & Problem);
+/** "refused": everything is where it was, or in both places. "left": storage has all of it, but the original is not gone. */
+export type AdoptOutcome = { readonly result: "adopted" } | ({ readonly result: "refused" | "left" } & Problem);
 
 /** What is remembered of one link between runs. */
 export interface LinkRecord {

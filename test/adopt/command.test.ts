@@ -76,6 +76,24 @@ describe.each(["root", "user"] as const)("as %s", (as) => {
       expect(readlinkSync(join(sandbox.home, "linked"))).toBe(join(sandbox.storage, "linked"));
     }));
 
+  test("read-only directories move, are merged and leave an empty mountpoint", () =>
+    withSandbox("adopt", { as }, async (sandbox) => {
+      const READ_ONLY = (name: string): string =>
+        `mkdir -p ${name}/mod/m@v1; echo m > ${name}/mod/m@v1/m.go; chmod 444 ${name}/mod/m@v1/m.go; chmod 555 ${name}/mod/m@v1 ${name}/mod`;
+      configure(sandbox, { directories: [{ directory: "go", onNonEmpty: "adopt" }, "rust", "merged"] });
+      await sh(sandbox, `${READ_ONLY("go")}; ${READ_ONLY("rust")}; chmod 500 rust; ${READ_ONLY("merged")}`);
+      await sh(sandbox, `cd ../storage; ${READ_ONLY("merged")}; chmod 755 merged/mod; echo n > merged/mod/n.go; chmod 555 merged/mod`);
+      expect((await sandbox.run(["mount", "--config", sandbox.configFile])).code, sandbox.log()).toBe(3);
+      const paths = ["rust", "merged"].map((name) => join(sandbox.home, name));
+      const adopted = await sandbox.run(["adopt", "--config", sandbox.configFile, "--merge", "keep-home", ...paths]);
+      expect(adopted, adopted.stderr + sandbox.log()).toMatchObject({ code: 0 });
+      expect(sandbox.mounts()).toHaveLength(3);
+      expect(await sh(sandbox, "cat */mod/m@v1/m.go merged/mod/n.go; stat -c %a */mod */mod/m@v1; ls -A")).toBe(
+        "m\nm\nm\nn\n555\n555\n555\n555\n555\n555\ngo\nmerged\nrust\n",
+      );
+      expect(await sh(sandbox, "cd ../storage; ls -A")).toBe("go\nmerged\nrust\n");
+    }));
+
   test("a file saved by rename is healed by the daemon, which says so; what happened while it was away too", () =>
     withSandbox("heal", { as }, async (sandbox) => {
       configure(sandbox, { files: ["a/conf", "other"] });

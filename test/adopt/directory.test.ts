@@ -316,6 +316,23 @@ test("of several adoptions started at once one does it", async () => {
   expect(leftovers()).toBe("");
 });
 
+test("an original that cannot be removed is named; storage is in use all the same", async () => {
+  mkdirSync(mount.target);
+  for (const name of ["f", "g"]) writeFileSync(join(mount.target, name), name);
+  const held = (): string => join(grounds.home, "p", asideIn(join(grounds.home, "p")), "f");
+  const hold = async (): Promise<void> => void execFileSync("chattr", ["+i", held()]);
+  try {
+    const { left, aside } = await adoptHere(mount, grounds.home, { merge: undefined, ignoreWriters: false, mount: hold });
+    expect(left).toMatchObject({ reason: expect.stringMatching(/EPERM/), hint: expect.stringContaining("lsattr") });
+    expect(left?.reason).toContain(aside);
+  } finally {
+    execFileSync("chattr", ["-i", held()]);
+  }
+  expect(readdirSync(mount.source)).toEqual(["f", "g"]);
+  expect(adopt(mount).outcome).toMatchObject({ decision: "finish", late: [] });
+  expect(leftovers()).toBe("");
+});
+
 test("an original that an earlier run left is never in the way of another one", () => {
   const left = join(grounds.home, "p", `.hmpersist-adopted-${createHash("sha256").update("data").digest("hex").slice(0, 16)}`);
   for (const path of [mount.target, left]) mkdirSync(path);

@@ -100,9 +100,9 @@ async function one(spec: Spec, home: string, options: AdoptCommandOptions): Prom
       mount: () => mount(target),
       ...(process.stderr.isTTY ? { progress: bar(target) } : {}),
     });
-    if (adopted.aside === undefined) return { target, source, plan: adopted, exitCode: EXIT.done };
-    const problem = `changed while it was adopted: ${adopted.late.join(", ")}; the original is at ${adopted.aside}`;
-    return { target, source, plan: adopted, problem, hint: "compare both and remove it", exitCode: EXIT.partial };
+    if (adopted.left === undefined) return { target, source, plan: adopted, exitCode: EXIT.done };
+    const { reason, hint } = adopted.left;
+    return { target, source, plan: adopted, problem: reason, hint, exitCode: EXIT.partial };
   } catch (error) {
     if (!(error instanceof HmpersistError)) throw error;
     const hint = error.hint === undefined ? {} : { hint: error.hint };
