@@ -146,7 +146,7 @@ function isStill(swap: Swap, out: Stat, found: Stat): boolean {
   if (!isRegular(out) || !unchanged(out, found)) return false;
   const fd = openat(swap.place.dir, swap.name, READ);
   try {
-    return !hasWriter(fd, swap.place.path);
+    return !hasWriter(fd, swap.path);
   } finally {
     close(fd);
   }

@@ -132,7 +132,7 @@ function healFile(places: Places, spec: LinkSpec, memory: Memory, options: HealO
 function isSettled({ target, source }: Places, fd: number, before: Stat): boolean {
   const lease = takeReadLease(fd);
   const now = statPlace(target);
-  if (lease === "writer" || now === undefined || !untouched(before, statFd(fd)) || !sameInode(now, before)) return false;
+  if (isWriter(lease, target.path) || now === undefined || !untouched(before, statFd(fd)) || !sameInode(now, before)) return false;
   if (before.size > COMPARE_MAX) return true;
   const copy = openat(source.dir, source.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
   try {
@@ -145,14 +145,17 @@ function isSettled({ target, source }: Places, fd: number, before: Stat): boolea
 function isWritten(fd: number, path: string): boolean {
   const lease = takeReadLease(fd);
   if (lease === "taken") dropLease(fd);
-  return lease === "writer" || (lease === "unsupported" && writersBelow(path).length > 0);
+  return isWriter(lease, path);
 }
 
-function switchOver({ swap, target }: Places, fd: number, before: Stat, stored: Stored, lost: readonly string[]): HealOutcome | Again {
+const isWriter = (lease: ReturnType<typeof takeReadLease>, path: string): boolean =>
+  lease === "writer" || (lease === "unsupported" && writersBelow(path).length > 0);
+
+function switchOver({ swap }: Places, fd: number, before: Stat, stored: Stored, lost: readonly string[]): HealOutcome | Again {
   const out = swapIn(swap);
   if (out === undefined) return { stored };
-  const leased = takeReadLease(fd);
-  const quiet = leased === "unsupported" ? writersBelow(target.path).length === 0 : leased === "taken" && leaseStands(fd);
+  const lease = takeReadLease(fd);
+  const quiet = lease === "unsupported" ? writersBelow(swap.path).length === 0 : lease === "taken" && leaseStands(fd);
   if (!unchanged(out, before) || !quiet) {
     putBack(swap);
     return { stored };

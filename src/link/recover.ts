@@ -34,7 +34,7 @@ function recoverFile(places: Places, left: Stat, linked: boolean): void {
   const stored = statPlace(source);
   const fd = openat(swap.place.dir, swap.name, READ);
   try {
-    const busy = hasWriter(fd, swap.place.path);
+    const busy = hasWriter(fd, swap.path);
     if (!busy && stored !== undefined && isRegular(stored) && isSame(places, fd)) return dropSwap(swap);
     if (linked && (busy || stored === undefined || left.ctimeNs >= stored.ctimeNs)) return putBack(swap);
     // Storage, or what stands in the place now, is newer: this one is kept as a backup in storage.

@@ -2,6 +2,7 @@
 // what came out can be looked at before it is dropped. If it is not what was expected, it goes back.
 //
 // The private swap name holds, at any moment a SIGKILL may come: our link (nothing happened yet, or all was undone), or what came out.
+import { posix } from "node:path";
 import { RENAME_EXCHANGE, RENAME_NOREPLACE } from "../sys/constants.ts";
 import { renameat2, rmdirat, symlinkat } from "../sys/dir.ts";
 import { isErrno } from "../sys/errno.ts";
@@ -18,10 +19,15 @@ const UNDO_TRIES = 20;
 export interface Swap {
   readonly place: Place;
   readonly name: CName;
+  /** What came out is known by this path to whoever looks for its writers. */
+  readonly path: string;
   readonly text: string;
 }
 
-export const swapOf = (place: Place, text: string): Swap => ({ place, name: swapName(place.name), text });
+export function swapOf(place: Place, text: string): Swap {
+  const name = swapName(place.name);
+  return { place, name, path: posix.join(posix.dirname(place.path), Buffer.from(name.subarray(0, -1)).toString()), text };
+}
 
 /** What lies under the swap name. */
 export const statSwap = (swap: Swap): Stat | undefined => statAt(swap.place.dir, swap.name);

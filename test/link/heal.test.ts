@@ -1,4 +1,5 @@
-import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { execFile, execFileSync, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import {
   closeSync,
   lstatSync,
@@ -17,6 +18,7 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { placeLink } from "../../src/link/apply.ts";
 import { healLink, type HealOptions } from "../../src/link/heal.ts";
@@ -142,6 +144,66 @@ test("while a program has the file open for writing it is left alone; a snapshot
         writer.stdin.end("\n");
       }
     });
+  });
+});
+
+// In a process that may have no lease on the file, since it belongs to somebody else: as where the filesystem has none.
+async function healWithoutLeases(): Promise<HealOutcome> {
+  const script = `
+    import { healLink } from ${JSON.stringify(new URL("../../dist/link/heal.js", import.meta.url).href)};
+    console.log(JSON.stringify(healLink(${JSON.stringify(spec)}, ${JSON.stringify(grounds.home)}, { backups: [] })));`;
+  const command = ["--bounding-set=-lease", "--inh-caps=-lease", process.execPath, "--input-type=module", "-e", script];
+  return JSON.parse((await promisify(execFile)("setpriv", command)).stdout) as HealOutcome;
+}
+
+// Opens a file for writing as soon as something of a name is there, and writes to it when told to.
+async function withWriter(
+  path: string,
+  when: string,
+  body: (write: () => Promise<void>, opened: Promise<unknown>) => Promise<void>,
+): Promise<void> {
+  const script = `import glob, os, sys, time
+while not glob.glob(sys.argv[2]): time.sleep(0.001)
+fd = os.open(sys.argv[1], os.O_WRONLY)
+print(flush=True)
+sys.stdin.readline()
+os.pwrite(fd, b"PRECIOUS", 0)`;
+  const writer = spawn("python3", ["-c", script, path, when], { stdio: ["pipe", "pipe", "inherit"] });
+  try {
+    const opened = once(writer.stdout, "data");
+    await body(async () => {
+      await opened;
+      const ended = once(writer, "exit");
+      writer.stdin.end("\n");
+      await ended;
+    }, opened);
+  } finally {
+    writer.kill("SIGKILL");
+  }
+}
+
+test("without leases, a program that opens the file while it is copied keeps it", async () => {
+  replaceBy("x".repeat(64 * 1024 * 1024));
+  execFileSync("chown", ["1:1", spec.target]);
+  await withWriter(spec.target, join(grounds.storage, "d/.hmpersist-new-*"), async (write) => {
+    expect(await healWithoutLeases()).toMatchObject({ result: "busy" });
+    await write();
+    expect(readFileSync(spec.target, "utf8").slice(0, 8)).toBe("PRECIOUS");
+    expect(heal().result).toBe("healed");
+    expect(readFileSync(spec.source, "utf8").slice(0, 8)).toBe("PRECIOUS");
+  });
+});
+
+test("without leases, killed after the exchange: what came out and is open for writing goes back", async () => {
+  writeFileSync(spec.source, "same");
+  writeFileSync(swapPath(), "same");
+  execFileSync("chown", ["1:1", swapPath()]);
+  await withWriter(swapPath(), swapPath(), async (write, opened) => {
+    await opened;
+    expect(await healWithoutLeases()).toMatchObject({ result: "busy" });
+    await write();
+    expect(heal().result).toBe("healed");
+    expect(readFileSync(spec.source, "utf8")).toBe("PRECIOUS");
   });
 });
 
