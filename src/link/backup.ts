@@ -1,10 +1,10 @@
 // Files kept aside: a dated name beside the original, never over one that exists.
 import { posix } from "node:path";
-import { RENAME_NOREPLACE } from "../sys/constants.ts";
-import { linkat, renameat2, unlinkat } from "../sys/dir.ts";
+import { linkat, unlinkat } from "../sys/dir.ts";
 import { isErrno } from "../sys/errno.ts";
 import { cstr, type CName } from "../sys/name.ts";
 import type { Place } from "../sys/walk.ts";
+import { renameNew } from "./rename-new.ts";
 
 const MARK = ".hmpersist-backup-";
 const NAME_MAX = 255;
@@ -48,13 +48,12 @@ export const keepAside = (place: Place): string =>
       linkat(place.dir, place.name, place.dir, name);
     } catch (error) {
       if (!isErrno(error, "EPERM", "EOPNOTSUPP", "ENOSYS", "EMLINK")) throw error;
-      renameat2(place.dir, place.name, place.dir, name, RENAME_NOREPLACE);
+      renameNew(place.dir, place.name, name);
     }
   });
 
 /** Renames `from`, which lies in `place`'s directory, to a dated name of `place`. */
-export const moveAside = (place: Place, from: CName): string =>
-  dated(place, (name) => renameat2(place.dir, from, place.dir, name, RENAME_NOREPLACE));
+export const moveAside = (place: Place, from: CName): string => dated(place, (name) => renameNew(place.dir, from, name));
 
 /** Drops the oldest of `backups` beside `place` so that one more fits; those elsewhere are the user's business. */
 export function pruneBackups(place: Place, backups: readonly string[]): void {

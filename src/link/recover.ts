@@ -4,11 +4,12 @@ import { O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } from "../sys/constants.ts
 import { close, openat } from "../sys/file.ts";
 import { isDirectory, isRegular, isSymlink, statFd, type Stat } from "../sys/stat.ts";
 import { moveAside } from "./backup.ts";
+import { sameInode } from "./known.ts";
 import { sameBytes } from "./observe.ts";
 import type { Places } from "./places.ts";
 import { stageName } from "./private-name.ts";
 import { dropStage, writeStage } from "./stage.ts";
-import { bringBack, dropEmptyDirectory, dropSwap, isMissing, isOurLink, putBack, statSwap } from "./swap.ts";
+import { bringBack, dropEmptyDirectory, dropSwap, isOurLink, putBack, statSwap } from "./swap.ts";
 import { linkText, statPlace, syncDirectory } from "../sys/walk.ts";
 import { hasWriter } from "./writers.ts";
 
@@ -19,7 +20,10 @@ export function recover(places: Places): void {
   const left = statSwap(swap);
   if (left === undefined) return;
   if (isOurLink(swap, swap.name)) return dropSwap(swap);
-  if (isMissing(swap)) return bringBack(swap);
+  const standing = statPlace(target);
+  if (standing === undefined) return bringBack(swap);
+  // Killed while it was brought back where that takes two steps.
+  if (sameInode(standing, left)) return dropSwap(swap);
   const linked = isOurLink(swap, target.name);
   if (isRegular(left)) return recoverFile(places, left, linked);
   if (isDirectory(left) && dropEmptyDirectory(swap)) return;

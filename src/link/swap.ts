@@ -11,6 +11,7 @@ import { isDirectory, statAt, type Stat } from "../sys/stat.ts";
 import { moveAside } from "./backup.ts";
 import { sameInode } from "./known.ts";
 import { swapName } from "./private-name.ts";
+import { renameNew } from "./rename-new.ts";
 import { dropName } from "./stage.ts";
 import { linkText, statPlace, type Place } from "../sys/walk.ts";
 
@@ -158,7 +159,7 @@ export function takeOut(swap: Swap): void {
 export function bringBack(swap: Swap): void {
   const { dir, name } = swap.place;
   try {
-    renameat2(dir, swap.name, dir, name, RENAME_NOREPLACE);
+    renameNew(dir, swap.name, name);
   } catch (error) {
     if (!isErrno(error, "EEXIST")) throw error;
     moveAside(swap.place, swap.name);

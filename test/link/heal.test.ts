@@ -347,26 +347,6 @@ test("killed between the two steps of a home without exchange: the file comes ba
   expect(readFileSync(spec.source, "utf8")).toBe("only copy");
 });
 
-test("a home without RENAME_EXCHANGE is healed in two steps", (context) => {
-  const mirror = join(grounds.base, "mirror");
-  mkdirSync(mirror);
-  if (spawnSync("bindfs", [grounds.home, mirror]).status !== 0) return context.skip("bindfs is not installed or cannot mount");
-  try {
-    const there = { ...spec, target: join(mirror, "d/file") };
-    const script = `
-      import { healLink } from ${JSON.stringify(new URL("../../dist/link/heal.js", import.meta.url).href)};
-      console.log(JSON.stringify(healLink(${JSON.stringify(there)}, ${JSON.stringify(mirror)}, { backups: [] }).result));`;
-    replaceBy("new");
-    // In a process of its own: who looks must not be who may hang.
-    const { stdout } = spawnSync(process.execPath, ["--input-type=module", "-e", script], { encoding: "utf8", timeout: 20_000 });
-    expect(stdout).toBe('"healed"\n');
-    expect(readFileSync(spec.source, "utf8")).toBe("new");
-    expect(names("home")).toEqual(["file"]);
-  } finally {
-    execFileSync("fusermount3", ["-u", mirror]);
-  }
-});
-
 test("a parent that changes between directory and link all the time never leads out of the home", async () => {
   const outside = join(grounds.base, "outside");
   mkdirSync(outside);
