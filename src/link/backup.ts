@@ -10,7 +10,7 @@ const MARK = ".hmpersist-backup-";
 const NAME_MAX = 255;
 const TRIES = 100;
 /** Of one link; older ones made by healing are dropped. */
-export const BACKUPS_KEPT = 3;
+const BACKUPS_KEPT = 3;
 
 const pad = (value: number): string => String(value).padStart(2, "0");
 
@@ -54,6 +54,10 @@ export const keepAside = (place: Place): string =>
 
 /** Renames `from`, which lies in `place`'s directory, to a dated name of `place`. */
 export const moveAside = (place: Place, from: CName): string => dated(place, (name) => renameNew(place.dir, from, name));
+
+/** `backups` with one more, as far as they are remembered. */
+export const withBackup = (backups: readonly string[], backup: string | undefined): readonly string[] =>
+  backup === undefined ? backups : [...backups, backup].slice(-BACKUPS_KEPT);
 
 /** Drops the oldest of `backups` beside `place` so that one more fits; those elsewhere are the user's business. */
 export function pruneBackups(place: Place, backups: readonly string[]): void {

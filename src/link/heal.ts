@@ -9,14 +9,15 @@ import { close, openat } from "../sys/file.ts";
 import { dropLease, leaseStands, takeReadLease } from "../sys/lease.ts";
 import { isDirectory, isRegular, isSymlink, statFd, type Stat } from "../sys/stat.ts";
 import type { LinkSpec } from "../plan/types.ts";
-import { knownOf, sameInode, unchanged, untouched } from "./known.ts";
+import { isTaken, knownOf, sameInode, takenOf, unchanged, untouched } from "./known.ts";
 import { sameBytes } from "./observe.ts";
 import { openPlaces, type Places } from "./places.ts";
+import { withBackup } from "./backup.ts";
 import { asProblem, conflict, foreignLink, inTheWay } from "./problems.ts";
 import { recover } from "./recover.ts";
 import { dropStage, storeStage, writeStage, type Memory } from "./stage.ts";
 import { createLink, dropEmptyDirectory, dropSwap, putBack, swapIn } from "./swap.ts";
-import type { HealOutcome, LinkRecord, Stored } from "./types.ts";
+import type { HealOutcome, LinkRecord, Stored, Taken } from "./types.ts";
 import { linkText, statPlace } from "../sys/walk.ts";
 import { writersBelow } from "./writers.ts";
 
@@ -29,6 +30,8 @@ export interface HealOptions {
   readonly relink: boolean;
   /** Copy to storage even while a program writes, leaving the plain file where it is. */
   readonly snapshot: boolean;
+  /** The last snapshot: a file that is still the same is not copied again. */
+  readonly taken?: Taken | undefined;
 }
 
 /** Heals the link of `spec`, which must have been ours in this home. Never throws for what a filesystem may answer. */
@@ -52,31 +55,53 @@ export function healLink(
 }
 
 function mend(places: Places, spec: LinkSpec, memory: Memory, options: HealOptions): HealOutcome {
-  const { target, source } = places;
-  let last = memory;
-  for (let tries = 0; tries < TRIES; tries += 1) {
-    const found = statPlace(target);
-    if (found === undefined) {
-      if (!options.relink) return { result: "busy", reason: "deleted a moment ago", known: undefined };
-      if (createLink(places.swap)) return { result: "relinked", known: behind(places) };
-      continue;
+  // What went to storage so far: it is not taken for somebody else's by the next try, nor by the next healing.
+  let stored: Stored | undefined;
+  try {
+    for (let tries = 0; tries < TRIES; tries += 1) {
+      const now = stored === undefined ? memory : { known: stored.known, backups: withBackup(memory.backups, stored.backup) };
+      const outcome = attempt(places, spec, now, options);
+      if ("result" in outcome) return withStored(outcome, stored);
+      if (outcome.stored !== undefined) stored = { known: outcome.stored.known, backup: outcome.stored.backup ?? stored?.backup };
     }
-    if (isSymlink(found)) {
-      const text = linkText(target.dir, target.name)?.toString();
-      if (text === undefined) continue;
-      return text === spec.source ? { result: "ok", known: behind(places) } : foreignLink(spec, text);
-    }
-    if (spec.what === "directory" || !isRegular(found)) {
-      if (spec.what !== "directory" || !isDirectory(found) || !replaceEmptyDirectory(places)) return inTheWay(spec, found);
-      return { result: "relinked", known: undefined };
-    }
-    const before = statPlace(source);
-    if (before !== undefined && isDirectory(before)) return conflict(`${spec.source} is a directory, a file is expected`, spec);
-    const outcome = healFile(places, spec, last, options);
-    if ("result" in outcome) return outcome;
-    if (outcome.stored !== undefined) last = { ...last, known: outcome.stored.known };
+  } catch (error) {
+    return withStored(asProblem(error, spec), stored);
   }
-  return { result: "busy", reason: "replaced again and again", known: last.known };
+  return withStored({ result: "busy", reason: "replaced again and again" }, stored);
+}
+
+function withStored(outcome: HealOutcome, stored: Stored | undefined): HealOutcome {
+  if (stored === undefined) return outcome;
+  const backup = outcome.backup ?? stored.backup;
+  if (outcome.result === "ok" || outcome.result === "relinked") return { ...outcome, backup };
+  return { ...outcome, known: outcome.known ?? stored.known, backup };
+}
+
+interface Again {
+  readonly stored: Stored | undefined;
+}
+
+const AGAIN: Again = { stored: undefined };
+
+function attempt(places: Places, spec: LinkSpec, memory: Memory, options: HealOptions): HealOutcome | Again {
+  const { target, source } = places;
+  const found = statPlace(target);
+  if (found === undefined) {
+    if (!options.relink) return { result: "busy", reason: "deleted a moment ago" };
+    return createLink(places.swap) ? { result: "relinked", known: behind(places) } : AGAIN;
+  }
+  if (isSymlink(found)) {
+    const text = linkText(target.dir, target.name)?.toString();
+    if (text === undefined) return AGAIN;
+    return text === spec.source ? { result: "ok", known: behind(places) } : foreignLink(spec, text);
+  }
+  if (spec.what === "directory" || !isRegular(found)) {
+    if (spec.what !== "directory" || !isDirectory(found) || !replaceEmptyDirectory(places)) return inTheWay(spec, found);
+    return { result: "relinked", known: undefined };
+  }
+  const before = statPlace(source);
+  if (before !== undefined && isDirectory(before)) return conflict(`${spec.source} is a directory, a file is expected`, spec);
+  return healFile(places, spec, memory, options);
 }
 
 /** The identity of the file behind the link, if there is one. */
@@ -93,35 +118,31 @@ function replaceEmptyDirectory({ swap }: Places): boolean {
   return false;
 }
 
-interface Again {
-  readonly stored: Stored | undefined;
-}
-
 function healFile(places: Places, spec: LinkSpec, memory: Memory, options: HealOptions): HealOutcome | Again {
   const { target } = places;
   let fd: number;
   try {
     fd = openat(target.dir, target.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
   } catch (error) {
-    if (isErrno(error, "ENOENT", "ELOOP", "ENXIO")) return { stored: undefined };
+    if (isErrno(error, "ENOENT", "ELOOP", "ENXIO")) return AGAIN;
     throw error;
   }
   try {
     const before = statFd(fd);
-    if (!isRegular(before)) return { stored: undefined };
+    if (!isRegular(before)) return AGAIN;
     if (isWritten(fd, target.path)) return whileWritten(places, fd, before, memory, options);
     const lost = writeStage(fd, before, places.source);
     if (!untouched(before, statFd(fd))) {
       dropStage(places.source);
-      return { stored: undefined };
+      return AGAIN;
     }
     const stored = storeStage(places.source, memory);
     try {
       if (!isSettled(places, fd, before)) return { stored };
       return switchOver(places, fd, before, stored, lost);
     } catch (error) {
-      // No room for a link in the home, for one. What is in storage now is not taken for somebody else's the next time.
-      return { ...asProblem(error, spec), stored };
+      // No room for a link in the home, for one.
+      return { ...asProblem(error, spec), ...stored };
     }
   } finally {
     close(fd);
@@ -161,17 +182,18 @@ function switchOver({ swap }: Places, fd: number, before: Stat, stored: Stored, 
     return { stored };
   }
   dropSwap(swap);
-  return { result: "healed", known: stored.known, bytes: before.size, backup: stored.backup, lost };
+  return { result: "healed", ...stored, bytes: before.size, lost };
 }
 
-// A long writer keeps its file; storage gets what is complete of it.
+// A long writer keeps its file; storage gets what is complete of it, once for each state it is in.
 function whileWritten(places: Places, fd: number, before: Stat, memory: Memory, options: HealOptions): HealOutcome {
   const reason = "a program has it open for writing";
-  if (!options.snapshot) return { result: "busy", reason, known: undefined };
+  if (!options.snapshot || isTaken(before, options.taken)) return { result: "busy", reason };
+  const now = Date.now();
   writeStage(fd, before, places.source);
   if (!untouched(before, statFd(fd))) {
     dropStage(places.source);
-    return { result: "busy", reason, known: undefined };
+    return { result: "busy", reason };
   }
-  return { result: "busy", reason, known: storeStage(places.source, memory).known };
+  return { result: "busy", reason, ...storeStage(places.source, memory), taken: takenOf(before, now) };
 }

@@ -7,8 +7,8 @@ import type { HealOptions } from "./heal.ts";
 import type { KeeperLog } from "./keeper.ts";
 import type { LinkMemory } from "./memory.ts";
 import { Pace } from "./pace.ts";
-import { BACKUPS_KEPT } from "./backup.ts";
-import type { HealOutcome, LinkOutcome, LinkRecord, LinkState, LinkStatus } from "./types.ts";
+import { withBackup } from "./backup.ts";
+import type { HealOutcome, LinkOutcome, LinkRecord, LinkState, LinkStatus, Taken } from "./types.ts";
 
 /** Programs that delete and create again do so within this. */
 const DELETED_MS = 700;
@@ -46,6 +46,8 @@ export class KeptLink {
   /** Somebody asked for a look during one. */
   #again = false;
   #stopped = false;
+  /** Of the file that stands in its place. */
+  #taken: Taken | undefined;
 
   constructor(spec: LinkSpec, tools: KeptLinkTools) {
     this.spec = spec;
@@ -145,7 +147,7 @@ export class KeptLink {
   async #look(relink: boolean): Promise<void> {
     const deleted = this.#busySince !== undefined && monotonicMs() - this.#busySince >= DELETED_MS;
     const snapshot = this.#busySince !== undefined && monotonicMs() - this.#busySince >= SNAPSHOT_AFTER_MS;
-    await this.#heal({ relink: relink || deleted, snapshot });
+    await this.#heal({ relink: relink || deleted, snapshot, taken: this.#taken });
   }
 
   async #heal(options: HealOptions): Promise<HealOutcome | undefined> {
@@ -164,15 +166,17 @@ export class KeptLink {
   #took(outcome: HealOutcome, record: LinkRecord): void {
     const { target, source } = this.spec;
     const { memory, log } = this.#tools;
+    const { known, backup } = outcome;
+    const backups = withBackup(record.backups, backup);
+    const stood = outcome.result === "ok" || outcome.result === "relinked";
+    const changed = stood ? known?.mtimeNs !== record.known?.mtimeNs : known !== undefined;
+    if (changed || backup !== undefined) memory.set(target, { text: source, known, backups });
     if (outcome.result === "busy") {
-      if (outcome.known !== undefined) memory.set(target, { text: source, known: outcome.known });
+      this.#taken = outcome.taken ?? this.#taken;
       return this.#busy(outcome.reason);
     }
+    this.#taken = undefined;
     this.#busySince = undefined;
-    if ((outcome.result === "conflict" || outcome.result === "failed") && outcome.stored !== undefined) {
-      const { known, backup } = outcome.stored;
-      memory.set(target, { text: source, known, backups: withBackup(record, backup) });
-    }
     if (outcome.result === "conflict") {
       if (this.#state !== "conflicted") log("warn", { link: target, reason: outcome.reason }, "link conflicted");
       return this.#set("conflicted", outcome.reason, outcome.hint);
@@ -180,17 +184,13 @@ export class KeptLink {
     if (outcome.result === "failed") return this.#failed(outcome.reason, outcome.hint);
     this.#pace.succeeded();
     if (outcome.result === "healed") {
-      const { known, backup, bytes, lost } = outcome;
-      const backups = withBackup(record, backup);
-      memory.set(target, { text: source, known, backups, healed: record.healed + 1, lastHealed: new Date().toISOString() });
+      const { bytes, lost } = outcome;
+      memory.set(target, { text: source, healed: record.healed + 1, lastHealed: new Date().toISOString() });
       this.#pace.healed();
       log("info", { link: target, source, bytes, ...(backup === undefined ? {} : { backup }) }, "link healed");
       if (lost.length > 0) log("warn", { link: target, lost }, "storage cannot hold everything");
-    } else {
-      if (outcome.result === "relinked") log("info", { link: target, source }, "link put back");
-      if (outcome.known?.mtimeNs !== record.known?.mtimeNs) memory.set(target, { text: source, known: outcome.known });
-    }
-    this.#stands(outcome.known === undefined);
+    } else if (outcome.result === "relinked") log("info", { link: target, source }, "link put back");
+    this.#stands(known === undefined);
   }
 
   #busy(reason: string): void {
@@ -218,6 +218,3 @@ export class KeptLink {
     if (!same) this.#tools.changed();
   }
 }
-
-const withBackup = ({ backups }: LinkRecord, backup: string | undefined): readonly string[] =>
-  backup === undefined ? backups : [...backups, backup].slice(-BACKUPS_KEPT);

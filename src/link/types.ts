@@ -9,6 +9,11 @@ export interface Known {
   readonly mtimeNs: string;
 }
 
+/** A file in the home as it was when a snapshot of it went to storage. */
+export interface Taken extends Known {
+  readonly ctimeNs: string;
+}
+
 export interface Problem {
   /** One line: what is in the way, where. */
   readonly reason: string;
@@ -35,23 +40,18 @@ export interface Stored {
   readonly backup: string | undefined;
 }
 
-export type HealOutcome =
-  /** "ok": the link stands; "relinked": it had been deleted and is back, what storage holds behind it again. */
-  | { readonly result: "ok" | "relinked"; readonly known: Known | undefined }
-  /** A plain file stood in its place; its content is in storage now. `backup`: what storage held before, kept because it was newer
-   *  than what had been seen behind the link. */
-  | {
-      readonly result: "healed";
-      readonly known: Known;
-      readonly bytes: number;
-      readonly backup: string | undefined;
-      readonly lost: readonly string[];
-    }
+/** `backup`: what storage held before, kept because it was newer than what had been seen behind the link. */
+export type HealOutcome = { readonly backup?: string | undefined } & (
+  | /** "ok": the link stands; "relinked": it had been deleted and is back, what storage holds behind it again. */
+    { readonly result: "ok" | "relinked"; readonly known: Known | undefined }
+  /** A plain file stood in its place; its content is in storage now. */
+  | { readonly result: "healed"; readonly known: Known; readonly bytes: number; readonly lost: readonly string[] }
   /** A program is still writing; look again later. `known` is set if a snapshot went to storage meanwhile. */
-  | { readonly result: "busy"; readonly reason: string; readonly known: Known | undefined }
-  | ({ readonly result: "conflict"; readonly stored?: Stored } & Problem)
-  /** E.g. ENOSPC: the plain file stays where it is. `stored` is set if its content is in storage nonetheless. */
-  | ({ readonly result: "failed"; readonly errno: string; readonly stored?: Stored } & Problem);
+  | { readonly result: "busy"; readonly reason: string; readonly known?: Known; readonly taken?: Taken | undefined }
+  | ({ readonly result: "conflict"; readonly known?: Known } & Problem)
+  /** E.g. ENOSPC: the plain file stays where it is. `known` is set if its content is in storage nonetheless. */
+  | ({ readonly result: "failed"; readonly errno: string; readonly known?: Known } & Problem)
+);
 
 /** "refused": everything is where it was, or in both places. "left": storage has all of it, but the original is not gone. */
 export type AdoptOutcome = { readonly result: "adopted" } | ({ readonly result: "refused" | "left" } & Problem);

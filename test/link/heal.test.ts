@@ -207,6 +207,28 @@ test("without leases, killed after the exchange: what came out and is open for w
   });
 });
 
+test("of a file that stays open one snapshot is made for each state it is in, and the backup is told", async () => {
+  writeFileSync(spec.source, "from outside");
+  replaceBy("one");
+  const fd = openSync(spec.target, "r+");
+  try {
+    // Times are coarse: what was changed just now may change again without a trace, and is copied again.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const first = heal({ relink: true, snapshot: true });
+    if (first.result !== "busy" || first.backup === undefined) throw new Error(JSON.stringify(first));
+    expect(readFileSync(first.backup, "utf8")).toBe("from outside");
+    const { ino } = statSync(spec.source);
+    const options = { relink: true, snapshot: true, taken: first.taken };
+    expect(heal(options)).toEqual({ result: "busy", reason: first.reason });
+    expect(statSync(spec.source).ino).toBe(ino);
+    writeSync(fd, "two");
+    expect(heal(options)).toMatchObject({ result: "busy", known: { size: 3 } });
+    expect(readFileSync(spec.source, "utf8")).toBe("two");
+  } finally {
+    closeSync(fd);
+  }
+});
+
 test("a deleted link is put back when told to, and what storage holds shows again", () => {
   writeFileSync(spec.target, "stored");
   unlinkSync(spec.target);
