@@ -117,7 +117,9 @@ export class Daemon {
     });
     this.#mounts = new Mounts(this.#server, { trace: options.trace, directories: this.#directories, home: () => this.#config?.home });
     const unmounted = (storage: string): Obstacle | undefined => this.#observer.unmounted(storage);
-    this.#links = new Links(this.#entries, options.log, { stateDir: locations(process.env).stateDir, lanes: this.#lanes, unmounted });
+    const { stateDir } = locations(process.env);
+    const remembered = (): void => this.#repair();
+    this.#links = new Links(this.#entries, options.log, { stateDir, lanes: this.#lanes, unmounted, remembered });
   }
 
   /** Takes the instance lock, opens the control socket and brings the home up. Throws HmpersistError if a daemon runs already. */

@@ -25,6 +25,8 @@ export interface LinkOptions {
   readonly lanes: Lanes;
   /** Why nothing may be made in a storage now. */
   readonly unmounted: (storage: string) => Obstacle | undefined;
+  /** What an earlier daemon remembered is known only now. */
+  readonly remembered: () => void;
 }
 
 export class Links {

@@ -20,6 +20,8 @@ export interface KeeperOptions {
   readonly log: KeeperLog;
   /** Called after the state of any link changed. */
   readonly changed?: () => void;
+  /** What an earlier run remembered is known only now: keep and plan again. */
+  readonly remembered?: () => void;
   /** Why nothing may be made in a storage now: what stands there is the bare mountpoint of a disk that is not mounted. */
   readonly unmounted?: (storage: string) => Obstacle | undefined;
 }
@@ -30,7 +32,7 @@ export interface LinkKeeper {
    * ETIMEDOUT). `root` says what may be stuck together: a persistentStoragePath, or the home.
    */
   observe(root: string, paths: readonly string[]): Promise<ReadonlyMap<string, Found>>;
-  /** For `Observation.ownLinks`: the links of this home that an earlier run or this one made. */
+  /** For `Observation.ownLinks`: the links of this home that an earlier run or this one made. Known after `keep`. */
   ownLinks(): ReadonlyMap<string, string>;
   /**
    * Makes the parents and the link; what is in the way of a link that was ours is healed, else `onConflict` decides. What takes long goes
@@ -80,7 +82,10 @@ class Keeper implements LinkKeeper {
   constructor(options: KeeperOptions) {
     this.#options = options;
     const { home, stateDir, log } = options;
-    this.#memory = new LinkMemory(stateDir, home, (error) => log("warn", { error: String(error), stateDir }, "links not remembered"));
+    this.#memory = new LinkMemory(stateDir, home, {
+      failed: (error) => log("warn", { error: String(error), stateDir }, "links not remembered"),
+      late: () => options.remembered?.(),
+    });
     this.#watch = new LinkWatch({
       home,
       touched: (targets) => targets.forEach((target) => this.#links.get(target)?.sign()),
@@ -144,6 +149,7 @@ class Keeper implements LinkKeeper {
   }
 
   async keep(specs: readonly LinkSpec[]): Promise<void> {
+    await this.#memory.ready;
     const targets = specs.map((spec) => spec.target);
     const wanted = new Map(specs.map((spec) => [spec.target, spec]));
     const dropped = [...this.#links.values()].filter((link) => !isSame(wanted.get(link.spec.target), link.spec));
@@ -180,7 +186,7 @@ class Keeper implements LinkKeeper {
     clearTimeout(this.#sweep);
     await within(this.#watch.close(), LOOK_MS, undefined);
     await this.#end([...this.#links.values()], CLOSE_MS);
-    await within(this.#memory.saved(), LOOK_MS, undefined);
+    await within(this.#memory.close(), LOOK_MS, undefined);
     clearTimeout(this.#sweep);
   }
 

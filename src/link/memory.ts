@@ -1,35 +1,51 @@
-// What is remembered of links between runs, in one JSON file replaced as a whole. A record holds only for the home it was made in.
+// What is remembered of links between runs, in one JSON file replaced as a whole. A record holds only for the home it was made in. The
+// file may lie on a mount of ours that has no server yet: nobody waits long for it, and it is not replaced before it was read.
 import { readFileSync } from "node:fs";
-import { mkdir, rename, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH } from "../sys/constants.ts";
+import { isErrno } from "../sys/errno.ts";
 import { close, openat } from "../sys/file.ts";
 import { cstr } from "../sys/name.ts";
 import { btimeFd, statFd } from "../sys/stat.ts";
 import type { LinkRecord } from "./types.ts";
+import { within } from "./within.ts";
 
 const VERSION = 1;
 /** Where there is no room for the file now there may be later. */
 const RETRY_MS = 5_000;
+const READ_MS = 1_500;
+
+export interface MemoryEvents {
+  /** The file cannot be read or written; said once, and tried on. */
+  readonly failed?: (error: unknown) => void;
+  /** What the file says is known only now. */
+  readonly late?: () => void;
+}
 
 export class LinkMemory {
   readonly #file: string;
   readonly #home: string;
-  readonly #links: Map<string, LinkRecord>;
-
-  readonly #failed: (error: unknown) => void;
+  readonly #links = new Map<string, LinkRecord>();
+  /** Before the file was read. */
+  readonly #forgotten = new Set<string>();
+  readonly #events: MemoryEvents;
+  /** Resolves when the file was read, or does not answer for now. */
+  readonly ready: Promise<void>;
+  #read = false;
+  #closed = false;
   #dirty = false;
   #saving: Promise<void> | undefined;
   /** Says once that there is no saving, and tries on. */
   #failing = false;
   #retry: NodeJS.Timeout | undefined;
 
-  constructor(stateDir: string, home: string, failed: (error: unknown) => void) {
-    this.#failed = failed;
+  constructor(stateDir: string, home: string, events: MemoryEvents = {}) {
+    this.#events = events;
     this.#file = join(stateDir, "links.json");
     this.#home = identify(home);
-    // What was remembered of another home says nothing about this one.
-    this.#links = new Map([...load(this.#file)].filter(([, record]) => record.home === this.#home));
+    this.ready = this.#load();
   }
 
   get(target: string): LinkRecord | undefined {
@@ -49,17 +65,60 @@ export class LinkMemory {
   }
 
   forget(target: string): void {
+    if (!this.#read) this.#forgotten.add(target);
     if (this.#links.delete(target)) this.#save();
   }
 
   /** Resolves when everything remembered so far is in the file. */
-  saved(): Promise<void> {
-    return this.#saving ?? Promise.resolve();
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#retry);
+    await this.#saving;
+  }
+
+  async #load(): Promise<void> {
+    const reading = this.#untilRead();
+    const late = await within(
+      reading.then(() => false),
+      READ_MS,
+      true,
+    );
+    if (late) void reading.then(() => this.#closed || this.#events.late?.());
+  }
+
+  async #untilRead(): Promise<void> {
+    for (;;) {
+      try {
+        this.#merge(parse(await readFile(this.#file, "utf8")));
+        break;
+      } catch (error) {
+        if (isErrno(error, "ENOENT", "ENOTDIR")) break;
+        this.#fail(error);
+        await sleep(RETRY_MS, undefined, { ref: false });
+      }
+    }
+    this.#read = true;
+    this.#failing = false;
+    if (this.#dirty && !this.#closed) this.#save();
+  }
+
+  #merge(found: ReadonlyMap<string, LinkRecord>): void {
+    for (const [target, record] of found) {
+      // What was remembered of another home says nothing about this one.
+      if (record.home !== this.#home || this.#forgotten.has(target)) continue;
+      const { text, known = record.known, healed, lastHealed = record.lastHealed, backups } = this.#links.get(target) ?? record;
+      if (!this.#links.has(target)) this.#links.set(target, record);
+      else if (text === record.text) {
+        const all = { known, lastHealed, healed: healed + record.healed, backups: [...record.backups, ...backups] };
+        this.#links.set(target, { ...record, ...all });
+      }
+    }
   }
 
   // Never in the event loop's way: the state directory may lie on a mount of ours. Changes during a write share the next one.
   #save(): void {
     this.#dirty = true;
+    if (!this.#read) return;
     this.#saving ??= this.#write().finally(() => {
       this.#saving = undefined;
     });
@@ -77,18 +136,22 @@ export class LinkMemory {
       this.#failing = false;
     } catch (error) {
       this.#dirty = true;
-      if (!this.#failing) this.#failed(error);
-      this.#failing = true;
+      this.#fail(error);
       clearTimeout(this.#retry);
-      this.#retry = setTimeout(() => this.#save(), RETRY_MS).unref();
+      if (!this.#closed) this.#retry = setTimeout(() => this.#save(), RETRY_MS).unref();
     }
+  }
+
+  #fail(error: unknown): void {
+    if (!this.#failing) this.#events.failed?.(error);
+    this.#failing = true;
   }
 }
 
 // A broken or foreign file is no memory: links are then recognised by their text, and plain files are conflicts, not healed.
-function load(file: string): Map<string, LinkRecord> {
+function parse(text: string): Map<string, LinkRecord> {
   try {
-    const { version, links } = JSON.parse(readFileSync(file, "utf8")) as { version: number; links: Record<string, LinkRecord> };
+    const { version, links } = JSON.parse(text) as { version: number; links: Record<string, LinkRecord> };
     return version === VERSION ? new Map(Object.entries(links)) : new Map();
   } catch {
     return new Map();

@@ -10,6 +10,7 @@ import { explainPlan } from "../../plan/explain.ts";
 import { silentAmong } from "../../mount/probe.ts";
 import { LinkMemory } from "../../link/memory.ts";
 import { SysError } from "../../sys/errno.ts";
+import { endWithoutThreads } from "../../sys/exit.ts";
 import { printable } from "../../sys/text.ts";
 import { daemonStatus, settingsFor } from "../daemon-config.ts";
 import { printJson } from "../json-output.ts";
@@ -22,11 +23,13 @@ export interface PlanOptions {
 }
 
 export async function plan(options: PlanOptions): Promise<void> {
+  endWithoutThreads();
   const status = daemonStatus();
   const { config } = await loadSettings(await settingsFor(options));
   const desired = makeDesired(config, { root: process.geteuid?.() === 0 });
   const storages = config.storages.map(({ persistentStoragePath }) => persistentStoragePath);
-  const observation = await new Observer(await silentAmong(storages)).observe(desired, heldMounts(await status), ownLinks(desired.home));
+  const observer = new Observer(await silentAmong(storages));
+  const observation = await observer.observe(desired, heldMounts(await status), await ownLinks(desired.home));
   const made = makePlan(desired, observation);
   if (options.json === true) {
     const { actions, refusals, kept, postponed } = made;
@@ -46,9 +49,11 @@ function heldMounts(status: StatusReport | undefined): HeldMounts {
   return new Map(served.map(({ target, cache }) => [target, cache === undefined ? {} : { cache }]));
 }
 
-function ownLinks(home: string): ReadonlyMap<string, string> {
+async function ownLinks(home: string): Promise<ReadonlyMap<string, string>> {
   try {
-    return new LinkMemory(locations(process.env).stateDir, home, () => {}).texts();
+    const memory = new LinkMemory(locations(process.env).stateDir, home);
+    await memory.ready;
+    return memory.texts();
   } catch (error) {
     // A home that cannot be opened is the plan's to refuse.
     if (error instanceof SysError) return new Map();

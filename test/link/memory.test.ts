@@ -1,0 +1,39 @@
+// What is remembered of links may lie on a mount of ours that does not answer yet: nobody waits for it, and nothing of it is lost.
+import { execFileSync, spawn } from "node:child_process";
+import { lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { until } from "../helpers/deadline.ts";
+import { withSandbox } from "../helpers/sandbox.ts";
+
+test("a memory that does not answer holds nothing up, is not replaced, and counts when it answers", { timeout: 120_000 }, () =>
+  withSandbox("memory", {}, async (sandbox) => {
+    const memory = join(sandbox.base, "state/hmpersist/links.json");
+    const target = join(sandbox.home, "file");
+    mkdirSync(join(sandbox.storage, "data"));
+    sandbox.writeConfig({ home: sandbox.home, persistence: { [sandbox.storage]: { directories: ["data"], files: ["file", "other"] } } });
+    const run = async (...args: string[]): Promise<void> => expect(await sandbox.run(args)).toMatchObject({ code: 0 });
+    await run("mount", "--config", sandbox.configFile);
+    await run("unmount");
+    await until("the daemon ending", 20_000, () => sandbox.pids().length === 0);
+    const remembered = readFileSync(memory, "utf8");
+    rmSync(target);
+    writeFileSync(target, "saved");
+    // Whoever opens it for reading waits for a writer.
+    rmSync(memory);
+    execFileSync("mkfifo", [memory]);
+    sandbox.daemon();
+    try {
+      await sandbox.statusUntil("the file not being known", ({ entries }) => entries.some(({ state }) => state === "refused"), 15_000);
+      await sandbox.statusUntil("all else", ({ entries }) => entries.filter(({ healthy }) => healthy).length === 2);
+      expect((await sandbox.run(["plan"])).stdout).toContain(target);
+      expect(lstatSync(memory).isFIFO()).toBe(true);
+    } finally {
+      const writer = spawn("sh", ["-c", `cat > "$1"`, "sh", memory], { stdio: ["pipe", "ignore", "inherit"], timeout: 10_000 });
+      writer.stdin.end(remembered);
+    }
+    await sandbox.statusUntil("the file being healed", ({ entries }) => entries.every(({ healthy }) => healthy));
+    expect(readFileSync(join(sandbox.storage, "file"), "utf8")).toBe("saved");
+    await until("it being remembered", 10_000, () => lstatSync(memory).isFile() && readFileSync(memory, "utf8").includes('"healed":1'));
+  }),
+);
