@@ -69,7 +69,7 @@ export const storage: Check = async (machine) => {
   const storages = machine.config?.storages ?? [];
   if (storages.length === 0) return [skipped("the configuration names none")];
   const found = await Promise.all(
-    storages.map(({ persistentStoragePath: path }) =>
+    storages.map(async ({ persistentStoragePath: path }) =>
       machine.silent.includes(path) ? doesNotAnswer(path, machine) : oneStorage(path, machine.home, machine.mounts),
     ),
   );

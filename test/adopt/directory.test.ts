@@ -360,7 +360,7 @@ test.each(["tmpfs", "bind", "bound file"])("a mount inside is refused: %s", (kin
   const shown = join(grounds.home, "shown");
   mkdirSync(mount.target);
   const make = kind === "bound file" ? (path: string) => writeFileSync(path, "") : (path: string) => mkdirSync(path);
-  [inner, shown].forEach((path) => void make(path));
+  for (const path of [inner, shown]) make(path);
   if (kind === "bind") writeFileSync(join(shown, "precious"), "precious");
   execFileSync("mount", kind === "tmpfs" ? ["-t", "tmpfs", "none", inner] : ["--bind", shown, inner]);
   try {

@@ -6,7 +6,7 @@ import { removeTree, tempDirectory } from "./temp.ts";
 
 export interface Disk {
   /** Shows the disk as it is now without what only memory knows. */
-  afterPowerCut<T>(look: (path: string) => T): T;
+  readonly afterPowerCut: <T>(look: (path: string) => T) => T;
 }
 
 const run = (command: string, ...args: string[]): void => void execFileSync(command, args, { stdio: ["ignore", "ignore", "inherit"] });
