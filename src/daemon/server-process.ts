@@ -162,6 +162,8 @@ export class ServerProcess {
     const state =
       device === undefined ? undefined : call("memfd_create", undefined, libc.memfd_create, cstr("hmpersist-state"), MFD_CLOEXEC);
     const held: Held = { spec, engine, device, state, kept: new Map(), unservedMs: performance.now() };
+    // One that was there before is detached, and none of ours once its server is gone.
+    if (this.#held.has(spec.mountpoint)) this.#release(spec.mountpoint);
     this.#held.set(spec.mountpoint, held);
     try {
       await this.#send(held, false);

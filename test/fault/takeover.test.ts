@@ -181,6 +181,26 @@ test("a killed daemon: its server goes on, the next daemon takes the mounts over
   }),
 );
 
+test("a mount that was detached while busy, and mounted anew, ends with its server instead of hanging", { timeout: 120_000 }, () =>
+  withSandbox("detached", {}, async (sandbox) => {
+    const mountpoint = await mountOne(sandbox, "shared");
+    const script = `import errno, os, sys
+os.chdir(sys.argv[1]); print("ready", flush=True); sys.stdin.readline()
+try: print(open("file", "w").write("text"))
+except OSError as e: print(errno.errorcode[e.errno], flush=True)`;
+    const child = sandbox.spawn("python3", ["-c", script, mountpoint], {}, "pipe");
+    const output = lines(child);
+    await output.next();
+    expect(await sandbox.run(["unmount", "--lazy", mountpoint])).toMatchObject({ code: 0 });
+    expect(await sandbox.run(["apply"])).toMatchObject({ code: 0 });
+    await killServer(sandbox);
+    child.stdin?.write("go on\n");
+    await output.next();
+    expect(output.all).toEqual(["ready", "ENOTCONN"]);
+    expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0 });
+  }),
+);
+
 test("a successor that is killed before it serves is followed by one that serves each mount once", { timeout: 60_000 }, async () => {
   await withSandbox("successor", {}, async (sandbox) => {
     await mountOne(sandbox, "shared");
