@@ -165,8 +165,8 @@ export class Daemon {
     this.#stopping = true;
     this.#notifier.stopping();
     this.#unwatch?.();
-    this.#handover?.close();
     await this.#queue.run(async () => {
+      this.#handover?.close();
       await this.#links.close();
       // The mounts stay in the kernel and their descriptors in the manager's store; requests wait for the next daemon's server.
       const keepMounts = this.#options.managed && (await isRestart());
@@ -217,13 +217,17 @@ export class Daemon {
     const resumed = this.#fdStore.recover(takeListenFds(process.env)).map((mount) => this.#resume(mount));
     let late = false;
     this.#handover = new Handover(this.#handoverPath, (mount) => {
-      const resuming = this.#resume(mount);
-      if (late) void resuming.then(() => this.#repair());
-      else resumed.push(resuming);
+      if (late) this.#resumeLate(mount);
+      else resumed.push(this.#resume(mount));
     });
     const all = this.#handover.done.then(() => Promise.all(resumed));
     await Promise.race([all, sleep(TAKE_OVER_MS)]);
     late = true;
+  }
+
+  // In its turn, for a plan that is being made takes a mount that answers and is not held for an orphan.
+  #resumeLate(mount: HandedMount): void {
+    void this.#queue.run(async () => void this.#resume(mount).then(() => this.#repair()));
   }
 
   async #resume(mount: HandedMount): Promise<void> {
