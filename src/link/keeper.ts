@@ -62,7 +62,7 @@ export interface LinkKeeper {
 const LOOK_MS = 1_500;
 const REMOVE_MS = 20_000;
 /** Less than a service manager waits (TimeoutStopSec), since unmounting follows. */
-const CLOSE_MS = 20_000;
+const CLOSE_MS = 18_000;
 /** For links that stand, but are looked at. */
 const END_MS = 5_000;
 /** Watching misses nothing that is known of; this is for what is not. */
@@ -75,6 +75,8 @@ class Keeper implements LinkKeeper {
   readonly #options: KeeperOptions;
   readonly #memory: LinkMemory;
   readonly #links = new Map<string, KeptLink>();
+  /** Last healings that nobody waits for any more, but the end. */
+  readonly #ending = new Set<Promise<void>>();
   readonly #watch: LinkWatch;
   #sweep: NodeJS.Timeout | undefined;
   #polling = false;
@@ -185,7 +187,8 @@ class Keeper implements LinkKeeper {
   async close(): Promise<void> {
     clearTimeout(this.#sweep);
     await within(this.#watch.close(), LOOK_MS, undefined);
-    await this.#end([...this.#links.values()], CLOSE_MS);
+    const dropped = within(Promise.all(this.#ending), CLOSE_MS, undefined);
+    await Promise.all([dropped, this.#end([...this.#links.values()], CLOSE_MS)]);
     await within(this.#memory.close(), LOOK_MS, undefined);
     clearTimeout(this.#sweep);
   }
@@ -199,7 +202,9 @@ class Keeper implements LinkKeeper {
     const end = async (link: KeptLink): Promise<void> => {
       const at = found.get(link.spec.target);
       const due = !(at?.type === "link" && at.text === link.spec.source);
-      await within(link.end(due), due ? ms : Math.min(ms, END_MS), undefined);
+      const ending = link.end(due).finally(() => this.#ending.delete(ending));
+      this.#ending.add(ending);
+      await within(ending, due ? ms : Math.min(ms, END_MS), undefined);
     };
     await Promise.all(links.map(end));
   }

@@ -1,9 +1,10 @@
 // A storage that does not answer, or takes long, holds up its own links only, and what waits for it is done when it goes on.
+import { once } from "node:events";
 import { lstatSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { LinkSpec } from "../../src/plan/types.ts";
-import { until } from "../helpers/deadline.ts";
+import { deadline, until } from "../helpers/deadline.ts";
 import { startMount, type Mounted } from "../helpers/mounted.ts";
 import { withSandbox } from "../helpers/sandbox.ts";
 import { KeeperProcess } from "./keeper-process.ts";
@@ -88,6 +89,31 @@ test("a healing that takes long goes on, is counted, and holds up no look at the
   const healed = await keeper.status();
   for (const { target } of [big, small]) expect(healed).toContainEqual(expect.objectContaining({ target, state: "ok", healed: 1 }));
 });
+
+test("an entry that goes while its storage hangs is healed before the daemon ends", { timeout: 120_000 }, () =>
+  withSandbox("slow", {}, async (sandbox) => {
+    const configure = (files: readonly string[]): string =>
+      sandbox.writeConfig({ home: sandbox.home, persistence: { [slow.mountpoint]: { files }, [sandbox.storage]: { files: ["other"] } } });
+    configure(["dropped"]);
+    const daemon = sandbox.daemon();
+    await sandbox.statusUntil("both links", ({ entries }) => entries.length === 2 && entries.every(({ healthy }) => healthy));
+    slow.signal("SIGSTOP");
+    replace(join(sandbox.home, "dropped"), "saved");
+    configure([]);
+    daemon.kill("SIGHUP");
+    // The plan after it is made when nobody waits for the link any more.
+    const { code } = await sandbox.run(["apply"]);
+    expect(code).toBe(0);
+    expect((await sandbox.status()).entries).toHaveLength(1);
+    const ended = once(daemon, "exit");
+    daemon.kill("SIGTERM");
+    await sleep(4_000);
+    expect(daemon.exitCode).toBeNull();
+    slow.signal("SIGCONT");
+    await deadline("the daemon ending", 20_000, ended);
+    expect(readFileSync(join(grounds.storage, "dropped"), "utf8")).toBe("saved");
+  }),
+);
 
 test("a storage that never answers does not keep the keeper from ending", { timeout: 120_000 }, async () => {
   const specs = [onSlow("hung"), grounds.spec("other")];
