@@ -1,11 +1,11 @@
 // What a successor makes of memory that a predecessor, a bug or bad luck left: it goes on with what is sound and begins anew otherwise, and
 // whatever the words are it neither fails nor touches anything outside of the storage.
-import { ftruncateSync, mkdirSync, readFileSync, readSync, writeFileSync, writeSync } from "node:fs";
+import { ftruncateSync, mkdirSync, readdirSync, readFileSync, readSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { OPS } from "../../src/fuse/abi/ops.ts";
-import { HANDLES_AT, LINKS_AT, NAMES_AT, NODES_AT } from "../../src/fuse/passthrough/table-layout.ts";
+import { HANDLES_AT, HEADER, LINKS_AT, MAX_NODES, NAMES_AT, NODES_AT } from "../../src/fuse/passthrough/table-layout.ts";
 import { STEP } from "../../src/fuse/session.ts";
 import { call, raw } from "../../src/sys/call.ts";
 import { MFD_CLOEXEC } from "../../src/sys/constants.ts";
@@ -14,6 +14,7 @@ import { cstr } from "../../src/sys/name.ts";
 import { FakeKernel, fields, request } from "../helpers/fake-kernel.ts";
 import { removeTree, SHM, tempDirectory } from "../helpers/temp.ts";
 
+const ENOMEM = -12;
 const ESTALE = -116;
 const opcode = (name: string): number => OPS.find((op) => op.name === name)?.opcode ?? 0;
 const LOOKUP = opcode("LOOKUP");
@@ -151,6 +152,32 @@ test("a noted name that leads elsewhere is dropped", () => {
   expect(kernel.session.fs.nodes.firstLink(Number(nodes[0]))).toBe(0);
   expect(kernel.session.fs.nodes.firstLink(Number(nodes[1]))).not.toBe(0);
 });
+
+test.each(["shared", "exclusive"] as const)(
+  "%s: where no record is left for a node nothing is made, and what is known goes on",
+  (cache) => {
+    const kernel = new FakeKernel(source, { cache, state: { fd: raw(libc.dup, memory), resume: false } });
+    open.push(kernel);
+    kernel.init();
+    const dir = entry(kernel, 1n, "dir");
+    const one = entry(kernel, dir, "one");
+    writeSync(memory, fields(MAX_NODES), 0, 4, HEADER.nodes * 4);
+    const made = [
+      request(opcode("CREATE"), dir, fields(0o102, 0o644, 0o022, 0, "new")),
+      request(opcode("TMPFILE"), dir, fields(0o20000002, 0o644, 0o022, 0, "new")),
+      request(opcode("MKDIR"), dir, fields(0o755, 0o022, "new")),
+      request(opcode("MKNOD"), dir, fields(0o10644, 0, 0o022, 0, "new")),
+      request(opcode("SYMLINK"), dir, fields("new", "target")),
+      request(LOOKUP, dir, fields("two")),
+    ];
+    for (const bytes of made) expect(kernel.ask(bytes).error).toBe(ENOMEM);
+    expect(readdirSync(join(source, "dir")).sort()).toEqual([...FILES].sort());
+    expect(kernel.ask(request(opcode("LINK"), dir, fields(one, "linked"))).error).toBe(0);
+    expect(entry(kernel, dir, "one")).toBe(one);
+    kernel.step(request(opcode("FORGET"), one, fields(3n)));
+    expect(entry(kernel, dir, "two")).toBe(one); // its number, another generation
+  },
+);
 
 test("fuzz: any words anywhere do no harm", { timeout: 60_000 }, () => {
   const { dir, nodes, handles } = live();

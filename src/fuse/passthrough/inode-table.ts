@@ -19,7 +19,7 @@ const REFS = 5; // links that name this node as their parent
 const LINK = 6; // the first of its names
 const HANDLE = 7; // the first of its open handles
 const GENERATION = 8;
-const NEXT = 9; // in its hash bucket; rebuilt by resume
+const NEXT = 9; // in its hash bucket, or in the list of free ones; rebuilt by resume
 const BACKING = 10; // FUSE_PASSTHROUGH: id of the kernel's backing file, BACKING_CACHED, or 0
 
 const FLAG_DIRECTORY = 1 << 16;
@@ -30,7 +30,7 @@ const FLAG_OPENED = 1 << 18;
 const L_NODE = 0;
 const L_PARENT = 1;
 const L_NAME = 2;
-const L_NEXT = 3;
+const L_NEXT = 3; // of the node's names, or in the list of free ones
 /** Names remembered per node; the kernel asks again for those beyond. */
 const MAX_NAMES = 16;
 
@@ -43,8 +43,8 @@ export class InodeTable {
   readonly names: NameArena;
   readonly #tables: SharedTables;
   #buckets = new Int32Array(1 << 10);
-  #freeNodes: number[] = [];
-  #freeLinks: number[] = [];
+  #freeNode = 0;
+  #freeLink = 0;
   #count = 0;
   /** Told when a node id is given up, so that descriptors kept for it are closed. */
   onFree: (nodeid: number) => void = () => {};
@@ -57,6 +57,11 @@ export class InodeTable {
 
   get count(): number {
     return this.#count;
+  }
+
+  /** There is no record for another file. */
+  get full(): boolean {
+    return this.#freeNode === 0 && (this.#tables.header[HEADER.nodes] as number) >= MAX_NODES;
   }
 
   #w(nodeid: number, word: number): number {
@@ -126,8 +131,9 @@ export class InodeTable {
   /** A new node; 0 when the table is full. The first one is the root. */
   add(device: number, lo: number, hi: number, birth: number, directory: boolean): number {
     const { header, nodes } = this.#tables;
-    let n = this.#freeNodes.pop() ?? 0;
-    if (n === 0) {
+    let n = this.#freeNode;
+    if (n !== 0) this.#freeNode = this.#w(n, NEXT);
+    else {
       n = header[HEADER.nodes] as number;
       if (n >= MAX_NODES || !nodes.reach((n + 1) * WORDS * 4)) return 0;
       header[HEADER.nodes] = n + 1;
@@ -246,17 +252,27 @@ export class InodeTable {
       }
       this.#set(n, LINK, 0);
       this.onFree(n);
-      this.#freeNodes.push(n);
+      this.#putFreeNode(n);
       n = parent;
     }
+  }
+
+  #putFreeNode(n: number): void {
+    this.#set(n, NEXT, this.#freeNode);
+    this.#freeNode = n;
+  }
+
+  #putFreeLink(link: number): void {
+    this.#setL(link, L_NEXT, this.#freeLink);
+    this.#freeLink = link;
   }
 
   /** Frees a link record that is on no list any more and returns its parent, whose count it lowered. */
   #dropLink(link: number): number {
     const parent = this.#l(link, L_PARENT);
-    this.names.remove(this.#l(link, L_NAME));
     this.#setL(link, L_NODE, 0);
-    this.#freeLinks.push(link);
+    this.names.remove(this.#l(link, L_NAME));
+    this.#putFreeLink(link);
     this.#set(parent, REFS, Math.max(0, this.#w(parent, REFS) - 1));
     return parent;
   }
@@ -286,15 +302,16 @@ export class InodeTable {
     }
     if (count >= MAX_NAMES || (count > 0 && this.isDirectory(n))) this.removeLink(n, this.#lastLink(n));
     const { header, links } = this.#tables;
-    let link = this.#freeLinks.pop() ?? 0;
-    if (link === 0) {
+    let link = this.#freeLink;
+    if (link !== 0) this.#freeLink = this.#l(link, L_NEXT);
+    else {
       link = header[HEADER.links] as number;
       if (link >= MAX_LINKS || !links.reach((link + 1) * LINK_WORDS * 4)) return false;
       header[HEADER.links] = link + 1;
     }
     const name = this.names.add(source, at, length);
     if (name === 0) {
-      this.#freeLinks.push(link);
+      this.#putFreeLink(link);
       return false;
     }
     this.#setL(link, L_PARENT, parent);
@@ -339,7 +356,7 @@ export class InodeTable {
     for (let n = highNode - 1; n >= firstNode; n -= 1) {
       if (n === FUSE_ROOT_ID) continue;
       if (this.has(n)) this.#adopt(n);
-      else this.#freeNodes.push(n);
+      else this.#putFreeNode(n);
     }
     this.#adopt(FUSE_ROOT_ID);
     for (let link = (header[HEADER.links] as number) - 1; link >= 1; link -= 1) {
@@ -347,7 +364,7 @@ export class InodeTable {
       const sound = this.has(node) && node !== FUSE_ROOT_ID && this.has(parent) && node !== parent && this.names.isSound(name);
       this.#setL(link, L_NODE, sound ? node : 0);
       if (!sound) {
-        this.#freeLinks.push(link);
+        this.#putFreeLink(link);
         continue;
       }
       this.#setL(link, L_NEXT, this.#w(node, LINK));

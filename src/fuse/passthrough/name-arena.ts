@@ -1,11 +1,12 @@
 // File names of known links, as bytes in flat memory: [length][bytes][NUL], so a name is passed to a system call by its address.
-// Blocks come in multiples of 8 up to 264 bytes; freed ones are kept by size. The free lists live in this process only.
+// Blocks come in multiples of 8 up to 264 bytes; freed ones are kept by size, in lists through their first words. Where these begin only this
+// process knows.
 import type { SharedTables } from "./shared-tables.ts";
 import { HEADER } from "./table-layout.ts";
 
 export class NameArena {
   readonly #tables: SharedTables;
-  readonly #free: number[][] = [];
+  readonly #free: number[] = [];
 
   constructor(tables: SharedTables) {
     this.#tables = tables;
@@ -15,8 +16,9 @@ export class NameArena {
   add(source: Uint8Array, at: number, length: number): number {
     const { names, header } = this.#tables;
     const size = (length + 2 + 7) & ~7;
-    let offset = this.#free[size]?.pop() ?? 0;
-    if (offset === 0) {
+    let offset = this.#free[size] ?? 0;
+    if (offset !== 0) this.#free[size] = names.u32[offset >>> 2] as number;
+    else {
       offset = header[HEADER.names] as number;
       if (!names.reach(offset + size)) return 0;
       header[HEADER.names] = offset + size;
@@ -29,8 +31,10 @@ export class NameArena {
   }
 
   remove(offset: number): void {
-    const size = ((this.#tables.names.bytes[offset] as number) + 2 + 7) & ~7;
-    (this.#free[size] ??= []).push(offset);
+    const { bytes, u32 } = this.#tables.names;
+    const size = ((bytes[offset] as number) + 2 + 7) & ~7;
+    u32[offset >>> 2] = this.#free[size] ?? 0;
+    this.#free[size] = offset;
   }
 
   equals(offset: number, source: Uint8Array, at: number, length: number): boolean {

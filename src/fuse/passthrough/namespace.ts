@@ -31,6 +31,7 @@ function make(fs: Passthrough, umask: number, call: (dirfd: number, name: number
   if (dirfd < 0) return dirfd;
   const length = componentLength(fs, name);
   if (length < 0) return length;
+  if (fs.nodes.full) return -ERRNO.ENOMEM;
   if (umask >= 0) creds.umask(umask);
   const result = creds.making(req, () => settled(call(dirfd, fs.mem.address + name)));
   return result < 0 ? result : entryOf(fs, req.nodeid, dirfd, name, length);

@@ -26,7 +26,7 @@ import { BACKING_CACHED } from "./inode-table.ts";
 import { componentLength, enterStatted, lookup } from "./lookup.ts";
 import type { Passthrough } from "./passthrough.ts";
 
-const { EACCES, ENFILE, ENOSYS, EPERM } = ERRNO;
+const { EACCES, ENFILE, ENOMEM, ENOSYS, EPERM } = ERRNO;
 
 /** Of the caller's flags what the storage should know. O_DIRECT concerns the kernel's cache above us; our buffers are not aligned. */
 function storageFlags(fs: Passthrough, flags: number): number {
@@ -152,6 +152,7 @@ function createAs(fs: Passthrough, flags: number, how: number, name: number, len
   const { mem, req, creds } = fs;
   const dirfd = fs.dirFd(req.nodeid);
   if (dirfd < 0) return dirfd;
+  if (fs.nodes.full) return -ENOMEM;
   const wanted = storageFlags(fs, flags);
   creds.umask(mem.word(IN + fuse_create_in.umask));
   const fd = creds.making(req, () => fs.openat(dirfd, name, wanted | how, mem.word(IN + fuse_create_in.mode) & 0o7777));

@@ -3,7 +3,7 @@
 //
 // What must stay true: a record is complete before anything points at it, so that a SIGKILL between any two stores leaves tables
 // that a successor can check and mend; memory that is none of ours is thrown away for fresh tables, and ESTALE answers for what was known.
-// Free lists and indexes are not stored; they are rebuilt from the records.
+// Where free lists begin, and indexes, are not stored; they are rebuilt from the records.
 import { randomInt } from "node:crypto";
 import { mapAnonymous, mapShared, unmap, viewMapping, type Mapping } from "../../sys/memory.ts";
 import { call } from "../../sys/call.ts";

@@ -3,7 +3,7 @@
 //   | header 4 KiB | handles | nodes | links | names |
 
 export const MAGIC = 0x31504d48; // "HMP1"
-export const VERSION = 2;
+export const VERSION = 3;
 
 /** How many requests that killed a server twice, and how many jobs of lanes, are remembered. */
 export const KILLERS = 16;
@@ -55,7 +55,7 @@ export const NODE_WORDS = 12;
 /** Word of a node record: nodeid ^ SEAL_KEY while in use, 0 when free. */
 export const SEAL = 11;
 export const SEAL_KEY = 0x5ea1ab1e;
-export const MAX_NODES = 1 << 21;
+export const MAX_NODES = 1 << 23;
 export const LINK_WORDS = 4;
 export const MAX_LINKS = MAX_NODES + (MAX_NODES >> 1);
 export const NAMES_SIZE = MAX_LINKS * 24;
