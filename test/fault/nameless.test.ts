@@ -109,8 +109,13 @@ async function killServer(sandbox: Sandbox): Promise<void> {
 const AT_ONCE = `
 import os, sys
 os.chdir(sys.argv[1])
-def check(name, lose):
-    f = os.open(name, os.O_CREAT | os.O_RDWR, 0o600)
+def named(name): return os.open(name, os.O_CREAT | os.O_RDWR, 0o600)
+def tmpfile(name):
+    f = os.open(".", os.O_TMPFILE | os.O_RDWR, 0o600)
+    os.link("/proc/self/fd/%d" % f, name, src_dir_fd=os.open("/", 0), follow_symlinks=True)
+    return f
+def check(name, lose, make=named):
+    f = make(name)
     os.write(f, b"content"); os.fsync(f)
     lose(name)
     os.posix_fadvise(f, 0, 0, os.POSIX_FADV_DONTNEED)
@@ -119,18 +124,21 @@ def check(name, lose):
 def replace(name): open("replacing", "w"); os.rename("replacing", name)
 check("deleted", os.unlink)
 check("replaced", replace)
+check("linked", os.unlink, tmpfile)
 `;
 
 test.each(["shared", "exclusive"] as const)(
   "%s: a file that was written and is deleted or replaced outlives a server that dies of just that",
   { timeout: 60_000 },
   (cache) => {
-    const HMPERSIST_FAILPOINT = ["UNLINK:deleted", "RENAME:replacing", "RENAME2:replacing"].map((each) => `served:${each}`).join();
+    const HMPERSIST_FAILPOINT = ["UNLINK:deleted", "UNLINK:linked", "RENAME:replacing", "RENAME2:replacing"]
+      .map((each) => `served:${each}`)
+      .join();
     return withSandbox("nameless-at-once", { env: { HMPERSIST_FAILPOINT, HMPERSIST_PASSTHROUGH: "0" } }, async (sandbox) => {
       const data = await mountData(sandbox, sandbox.storage, { engine: "kernel", cache });
       expect(await sandbox.exec("/usr/bin/python3", ["-c", AT_ONCE, data])).toMatchObject({ code: 0, stderr: "" });
       const { server } = await sandbox.statusUntil("a server", (report) => report.server !== null);
-      expect(server?.deaths).toBe(2);
+      expect(server?.deaths).toBe(3);
       expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0 });
     });
   },

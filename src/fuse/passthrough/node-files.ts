@@ -91,7 +91,10 @@ export class NodeFiles {
 
   /** Takes the descriptor of a file over that was made with `mode`; 0, or -errno with the descriptor closed. */
   created(nodeid: number, fd: number, flags: number, mode: number, named: boolean): number {
-    if (!named) return this.#pinned(nodeid, flags, fd);
+    if (!named) {
+      this.#fs.nodes.setOpened(nodeid);
+      return this.#pinned(nodeid, flags, fd);
+    }
     this.#keep(nodeid, fd, flags, (mode & OWN) !== OWN);
     return 0;
   }
