@@ -17,12 +17,13 @@ export interface Comparison {
 
 export interface Difference {
   readonly shown: string;
-  readonly only: "home" | "storage" | undefined;
+  /** Undefined: what they hold. */
+  readonly what: "only in home" | "only in storage" | "permissions, owner or attributes" | undefined;
 }
 
 /**
  * Where two trees differ.
- * @param exact also owners, permissions, times, attributes and hard links, as a copy must have them
+ * @param exact also in times and hard links, which a copy must have, too
  */
 export function compareTrees(homeDir: number, homeName: CName, storageDir: number, storageName: CName, exact: boolean): Comparison {
   const differences: Difference[] = [];
@@ -31,12 +32,13 @@ export function compareTrees(homeDir: number, homeName: CName, storageDir: numbe
   const compare = (a: number, aName: CName, b: number, bName: CName, shown: string): void => {
     const home = statAt(a, aName);
     const storage = statAt(b, bName);
-    const differ = (only?: "home" | "storage"): void => void differences.push({ shown: shown === "" ? "." : shown, only });
-    if (home === undefined) return storage === undefined ? undefined : differ("storage");
-    if (storage === undefined) return differ("home");
+    const differ = (what?: Difference["what"]): void => void differences.push({ shown: shown === "" ? "." : shown, what });
+    if (home === undefined) return storage === undefined ? undefined : differ("only in storage");
+    if (storage === undefined) return differ("only in home");
     if (!isSameKind(home, storage)) return differ();
-    if (exact && (!sameMetadata(home, storage) || !sameHardLinks(links, home, storage) || !sameXattrs(a, aName, b, bName))) differ();
-    else if (!isDirectory(home) && !sameThing(a, aName, home, b, bName, storage)) differ();
+    const same = isDirectory(home) || sameThing(a, aName, home, b, bName, storage);
+    if (!same || (exact && (home.mtimeNs !== storage.mtimeNs || !sameHardLinks(links, home, storage)))) differ();
+    else if (!sameMetadata(a, aName, home, b, bName, storage)) differ("permissions, owner or attributes");
     if (!isDirectory(home)) return;
     directories.push(String(home.ino));
     inDirectory(a, aName, (homeFd) =>
@@ -52,20 +54,19 @@ export function compareTrees(homeDir: number, homeName: CName, storageDir: numbe
 
 /** Whether two things, no directories, are the same but for their times. */
 export const sameEntry = (a: number, aName: CName, home: Stat, b: number, bName: CName, storage: Stat): boolean =>
-  isSameKind(home, storage) && sameOwner(home, storage) && sameXattrs(a, aName, b, bName) && sameThing(a, aName, home, b, bName, storage);
+  isSameKind(home, storage) && sameMetadata(a, aName, home, b, bName, storage) && sameThing(a, aName, home, b, bName, storage);
 
 const isSameKind = (a: Stat, b: Stat): boolean => (a.mode & S_IFMT) === (b.mode & S_IFMT);
 
-/** Whether two things of one kind, no directories, hold the same. */
-export function sameThing(a: number, aName: CName, home: Stat, b: number, bName: CName, storage: Stat): boolean {
+// Of one kind, no directories.
+function sameThing(a: number, aName: CName, home: Stat, b: number, bName: CName, storage: Stat): boolean {
   if (isSymlink(home)) return readlinkat(a, aName).equals(readlinkat(b, bName));
   if (!isRegular(home)) return true;
   return home.size === storage.size && withFile(a, aName, (x) => withFile(b, bName, (y) => sameBytes(x, y)));
 }
 
-const sameMetadata = (a: Stat, b: Stat): boolean => sameOwner(a, b) && a.mtimeNs === b.mtimeNs;
-
-const sameOwner = (a: Stat, b: Stat): boolean => (isSymlink(a) || a.mode === b.mode) && a.uid === b.uid && a.gid === b.gid;
+const sameMetadata = (a: number, aName: CName, home: Stat, b: number, bName: CName, storage: Stat): boolean =>
+  (isSymlink(home) || home.mode === storage.mode) && home.uid === storage.uid && home.gid === storage.gid && sameXattrs(a, aName, b, bName);
 
 // Two names of one file must be two names of one file again.
 function sameHardLinks(links: Map<string, string>, home: Stat, storage: Stat): boolean {

@@ -92,9 +92,7 @@ export class DirectoryAdoption {
     const totals = this.#measure(this.#target.name);
     const writers = this.#writers();
     if (!this.#hasStored()) return { decision: "copy", ...totals, differing: [], writers };
-    const differing = this.#compareStored().differences.map(({ shown, only }) =>
-      only === undefined ? shown : `${shown} (only in ${only})`,
-    );
+    const differing = this.#compareStored().differences.map(({ shown, what }) => (what === undefined ? shown : `${shown} (${what})`));
     return { decision: differing.length === 0 ? "same" : "merge", ...totals, differing, writers };
   }
 

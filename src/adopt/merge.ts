@@ -5,15 +5,17 @@ import type { CName } from "../sys/name.ts";
 import { isDirectory, statAt, statFd, type Stat } from "../sys/stat.ts";
 import { utimensFd } from "../sys/times.ts";
 import { copyAttributes } from "../link/metadata.ts";
-import { sameThing } from "./compare.ts";
 import { inDirectory, inWritable, namesIn, removeAll } from "./tree.ts";
 import type { Merge } from "./types.ts";
 
 /** Merges the open storage directory into the open staged one. */
 export function mergeInto(storage: number, stage: number, merge: Merge): void {
+  const stored = statFd(storage);
+  const wins = storageWins(merge, stored, statFd(stage));
   inWritable(stage, () => {
     for (const name of namesIn(storage)) mergeName(storage, stage, name, merge);
   });
+  if (wins) copyAttributes(storage, stored, stage);
 }
 
 function mergeName(storage: number, stage: number, name: CName, merge: Merge): void {
@@ -23,7 +25,7 @@ function mergeName(storage: number, stage: number, name: CName, merge: Merge): v
   if (staged === undefined) bring(storage, name, stored, stage);
   else if (isDirectory(stored) && isDirectory(staged)) {
     inDirectory(storage, name, (from) => inDirectory(stage, name, (to) => mergeInto(from, to, merge)));
-  } else if (storageWins(merge, stored, staged) && !same(storage, stage, name, stored, staged)) {
+  } else if (storageWins(merge, stored, staged)) {
     removeAll(stage, name);
     bring(storage, name, stored, stage);
   }
@@ -31,9 +33,6 @@ function mergeName(storage: number, stage: number, name: CName, merge: Merge): v
 
 const storageWins = (merge: Merge, stored: Stat, staged: Stat): boolean =>
   merge === "keep-storage" || (merge === "newest" && stored.mtimeNs > staged.mtimeNs);
-
-const same = (storage: number, stage: number, name: CName, stored: Stat, staged: Stat): boolean =>
-  (stored.mode & 0o170000) === (staged.mode & 0o170000) && !isDirectory(stored) && sameThing(storage, name, stored, stage, name, staged);
 
 function bring(storage: number, name: CName, stored: Stat, stage: number): void {
   if (!isDirectory(stored)) return linkat(storage, name, stage, name);

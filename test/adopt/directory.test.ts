@@ -2,6 +2,7 @@ import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   appendFileSync,
+  chmodSync,
   lstatSync,
   mkdirSync,
   readFileSync,
@@ -201,6 +202,30 @@ test("a program with a file open for writing is named and adoption refused, unle
   await sleep(100);
   expect(adopt(mount).outcome).toMatchObject({ decision: "finish", late: [] });
   expect(leftovers()).toBe("");
+});
+
+test("permissions, owners and attributes are a difference, and go with whoever wins", () => {
+  const fill = (path: string, mode: number): void => {
+    mkdirSync(path, { recursive: true });
+    for (const name of ["key", "run"]) writeFileSync(join(path, name), name);
+    chmodSync(path, mode);
+    chmodSync(join(path, "key"), mode & 0o666);
+    execFileSync("setfattr", ["-n", "user.note", "-v", String(mode), join(path, "run")]);
+  };
+  fill(mount.source, 0o755);
+  fill(mount.target, 0o700);
+  const { outcome } = adopt(mount);
+  expect(outcome.code).toBe("HMP_REFUSED");
+  for (const name of [".", "key", "run"]) expect(outcome.message).toContain(`${name} (permissions, owner or attributes)`);
+  const modes = (): number[] => [mount.source, join(mount.source, "key")].map((path) => statSync(path).mode & 0o777);
+  const before = listTree(mount.target);
+  expect(adopt(mount, { merge: "keep-home" }).outcome).toMatchObject({ decision: "merge" });
+  expect(modes()).toEqual([0o700, 0o600]);
+  expect(listTree(mount.source)).toBe(before);
+  fill(mount.target, 0o755);
+  expect(adopt(mount, { merge: "keep-storage" }).outcome).toMatchObject({ decision: "merge" });
+  expect(modes()).toEqual([0o700, 0o600]);
+  expect(listTree(mount.source)).toBe(before);
 });
 
 test("what storage has already is on disk before the original goes", () =>
