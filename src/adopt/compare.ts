@@ -61,7 +61,7 @@ const isSameKind = (a: Stat, b: Stat): boolean => (a.mode & S_IFMT) === (b.mode 
 // Of one kind, no directories.
 function sameThing(a: number, aName: CName, home: Stat, b: number, bName: CName, storage: Stat): boolean {
   if (isSymlink(home)) return readlinkat(a, aName).equals(readlinkat(b, bName));
-  if (!isRegular(home)) return true;
+  if (!isRegular(home)) return home.rdev === storage.rdev;
   return home.size === storage.size && withFile(a, aName, (x) => withFile(b, bName, (y) => sameBytes(x, y)));
 }
 

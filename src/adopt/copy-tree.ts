@@ -91,7 +91,7 @@ export class TreeCopy {
       const owned = raw(libc.fchownat, to, toName, stat.uid, stat.gid, AT_SYMLINK_NOFOLLOW);
       if (owned < 0) this.#note([`owner ${stat.uid}:${stat.gid}`], shown);
     } else {
-      call("mknodat", shown, libc.mknodat, to, toName, (stat.mode & S_IFMT) | 0o600, 0);
+      call("mknodat", shown, libc.mknodat, to, toName, (stat.mode & S_IFMT) | 0o600, stat.rdev);
       this.#attributes(from, name, stat, to, toName, shown);
     }
     utimensAt(to, toName, stat.atimeNs, stat.mtimeNs);

@@ -53,6 +53,8 @@ export interface Stat {
   readonly atimeNs: bigint;
   readonly mtimeNs: bigint;
   readonly ctimeNs: bigint;
+  /** Which device a device node is, as mknod(2) takes it. */
+  readonly rdev: number;
   /** The mount it was found on; 0 before Linux 5.8, which does not say. A bind mount has the `dev` of what it shows. */
   readonly mount: bigint;
 }
@@ -61,6 +63,9 @@ const buffer = Buffer.alloc(STATX.size);
 const empty = cstr("");
 
 const time = (offset: number): bigint => buffer.readBigInt64LE(offset) * 1_000_000_000n + BigInt(buffer.readUInt32LE(offset + 8));
+
+// makedev(3); the kernel has 12 bits for the major and 20 for the minor number.
+const makedev = (major: number, minor: number): number => (minor & 0xfff00) * 0x1000 + (major & 0xfff) * 0x100 + (minor & 0xff);
 
 function decode(): Stat {
   return {
@@ -75,6 +80,7 @@ function decode(): Stat {
     atimeNs: time(STATX.stx_atime),
     mtimeNs: time(STATX.stx_mtime),
     ctimeNs: time(STATX.stx_ctime),
+    rdev: makedev(buffer.readUInt32LE(STATX.stx_rdev_major), buffer.readUInt32LE(STATX.stx_rdev_minor)),
     mount: (buffer.readUInt32LE(STATX.stx_mask) & STATX_MNT_ID) === 0 ? 0n : buffer.readBigUInt64LE(STATX.stx_mnt_id),
   };
 }

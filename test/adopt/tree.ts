@@ -16,7 +16,7 @@ export function makeTree(path: string): void {
       printf odd > $'odd\\n\\e[31m/x'
       truncate -s 8M sparse; printf data | dd of=sparse bs=1 seek=4000000 conv=notrunc status=none
       head -c 3000000 /dev/urandom > big
-      mkfifo pipe; ln -s ../nowhere dangling; ln -s a/one good
+      mkfifo pipe; mknod null c 1 3; mknod disk b 259 300; ln -s ../nowhere dangling; ln -s a/one good
       python3 -c "import socket; socket.socket(socket.AF_UNIX).bind('sock')"
       printf s > secret; chmod 600 secret; chmod 4755 big; chmod 1777 empty; chmod 500 a/b/c
       setfattr -n user.note -v hello a/one; setfattr -n user.dir -v yes a
@@ -39,6 +39,7 @@ export const listTree = (path: string): string =>
       find . -mindepth 1 -printf '%P|%y|%m|%U:%G|%s|%n|%T@|%l\\0' | sed -zE 's/^([^|]*\\|d\\|[^|]*\\|[^|]*)\\|[0-9]+\\|[0-9]+/\\1/' | sort -z | tr '\\0' '\\n'
       find . -mindepth 1 ! -type l -print0 | sort -z | xargs -0r getfattr -hd -m - 2>/dev/null
       find . -mindepth 1 ! -type l -print0 | sort -z | xargs -0r getfacl 2>/dev/null
+      find . -type c -o -type b | sort | xargs -r stat -c '%n %t:%T'
       find . -type f -print0 | sort -z | xargs -0r sha256sum
       `,
     ],
