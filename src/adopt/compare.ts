@@ -5,7 +5,7 @@ import { getXattr, listXattrs } from "../sys/fd-path.ts";
 import { close, openat } from "../sys/file.ts";
 import type { CName } from "../sys/name.ts";
 import { isDirectory, isRegular, isSymlink, statAt, type Stat } from "../sys/stat.ts";
-import { isCopied } from "../link/metadata.ts";
+import { isAcl, isCopied } from "../link/metadata.ts";
 import { sameBytes } from "../link/observe.ts";
 import { inDirectory, namesIn, shownPath, withFile } from "./tree.ts";
 
@@ -81,7 +81,9 @@ function sameXattrs(a: number, aName: CName, b: number, bName: CName): boolean {
   const fds = [openat(a, aName, O_PATH | O_NOFOLLOW | O_CLOEXEC), openat(b, bName, O_PATH | O_NOFOLLOW | O_CLOEXEC)];
   try {
     const [x = -1, y = -1] = fds;
-    return listXattrs(x)
+    // An ACL that only storage's has lets others in.
+    const foreign = listXattrs(y).filter((name) => isAcl(name));
+    return [...listXattrs(x), ...foreign]
       .filter((name) => isCopied(name))
       .every((name) => getXattr(y, name)?.equals(getXattr(x, name) ?? Buffer.alloc(0)) === true);
   } finally {

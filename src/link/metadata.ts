@@ -5,9 +5,11 @@ import { cstr, type CName } from "../sys/name.ts";
 import type { Stat } from "../sys/stat.ts";
 import { utimensFd } from "../sys/times.ts";
 
-const ACCESS_ACL = "system.posix_acl_access";
+const ACLS = new Set(["system.posix_acl_access", "system.posix_acl_default"]);
 /** Labels are the storage's policy, not the file's content. */
 const NOT_COPIED = new Set(["security.selinux", "security.ima", "security.evm", "security.apparmor"]);
+
+export const isAcl = (name: CName): boolean => ACLS.has(text(name));
 
 export const isCopied = (name: CName): boolean => !NOT_COPIED.has(text(name));
 
@@ -22,8 +24,8 @@ export function copyMetadata(from: number, stat: Stat, to: number): string[] {
 export function copyAttributes(from: number, stat: Stat, to: number): string[] {
   const lost: string[] = [];
   if (!allowed(() => chownFd(to, stat.uid, stat.gid))) lost.push(`owner ${stat.uid}:${stat.gid}`);
-  // A default ACL of the storage's directory gave the copy one the original does not have.
-  removeXattr(to, cstr(ACCESS_ACL));
+  // A default ACL of the storage's directory gave the copy what the original does not have.
+  for (const name of ACLS) removeXattr(to, cstr(name));
   // After chown, which clears set-uid; before the ACL, whose mask is the group's permission.
   chmodFd(to, stat.mode & 0o7777);
   for (const name of listXattrs(from)) {

@@ -84,6 +84,19 @@ test("a directory with everything a home may hold moves into storage unchanged, 
   expect(leftovers()).toBe("");
 });
 
+test("the storage's default ACL is not given to what moves there", () => {
+  execFileSync("setfacl", ["-d", "-m", "u:daemon:rwx", grounds.storage]);
+  makeTree(mount.target);
+  const before = listTree(mount.target);
+  expect(adopt(mount).outcome).toMatchObject({ decision: "copy", late: [] });
+  expect(listTree(mount.source)).toBe(before);
+  // One that is there already is a difference.
+  mkdirSync(join(mount.target, "d"));
+  execFileSync("rm", ["-rf", mount.source]);
+  mkdirSync(join(mount.source, "d"), { recursive: true });
+  expect(adopt(mount).outcome.message).toContain("d (permissions, owner or attributes)");
+});
+
 test("with the method symlink a link to storage takes its place", () => {
   makeTree(link.target);
   const before = listTree(link.target);
