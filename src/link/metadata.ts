@@ -26,15 +26,30 @@ export function copyAttributes(from: number, stat: Stat, to: number): string[] {
   if (!allowed(() => chownFd(to, stat.uid, stat.gid))) lost.push(`owner ${stat.uid}:${stat.gid}`);
   // A default ACL of the storage's directory gave the copy what the original does not have.
   for (const name of ACLS) removeXattr(to, cstr(name));
+  const names = listXattrs(from).filter((name) => isCopied(name));
+  // Before chmod: what is read-only for its owner takes no attribute of the user's.
+  const users = names.filter((name) => text(name).startsWith("user."));
+  lost.push(...copyXattrs(from, to, users));
   // After chown, which clears set-uid; before the ACL, whose mask is the group's permission.
   chmodFd(to, stat.mode & 0o7777);
-  for (const name of listXattrs(from)) {
-    if (!isCopied(name)) continue;
-    const value = getXattr(from, name);
-    if (value !== undefined && setXattr(to, name, value) < 0) lost.push(`attribute ${text(name)}`);
-  }
+  lost.push(
+    ...copyXattrs(
+      from,
+      to,
+      names.filter((name) => !users.includes(name)),
+    ),
+  );
   return lost;
 }
+
+// Returns those that the storage cannot hold.
+const copyXattrs = (from: number, to: number, names: readonly CName[]): string[] =>
+  names
+    .filter((name) => {
+      const value = getXattr(from, name);
+      return value !== undefined && setXattr(to, name, value) < 0;
+    })
+    .map((name) => `attribute ${text(name)}`);
 
 // Only root may give files away; for everybody else the file is theirs already.
 function allowed(work: () => void): boolean {

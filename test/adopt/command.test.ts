@@ -79,7 +79,7 @@ describe.each(["root", "user"] as const)("as %s", (as) => {
   test("read-only directories move, are merged and leave an empty mountpoint", () =>
     withSandbox("adopt", { as }, async (sandbox) => {
       const READ_ONLY = (name: string): string =>
-        `mkdir -p ${name}/mod/m@v1; echo m > ${name}/mod/m@v1/m.go; chmod 444 ${name}/mod/m@v1/m.go; chmod 555 ${name}/mod/m@v1 ${name}/mod`;
+        `mkdir -p ${name}/mod/m@v1; echo m > ${name}/mod/m@v1/m.go; setfattr -n user.note -v x ${name}/mod/m@v1/m.go; chmod 444 ${name}/mod/m@v1/m.go; chmod 555 ${name}/mod/m@v1 ${name}/mod`;
       configure(sandbox, { directories: [{ directory: "go", onNonEmpty: "adopt" }, "rust", "merged"] });
       await sh(sandbox, `${READ_ONLY("go")}; ${READ_ONLY("rust")}; chmod 500 rust; ${READ_ONLY("merged")}`);
       await sh(sandbox, `cd ../storage; ${READ_ONLY("merged")}; chmod 755 merged/mod; echo n > merged/mod/n.go; chmod 555 merged/mod`);
@@ -88,9 +88,12 @@ describe.each(["root", "user"] as const)("as %s", (as) => {
       const adopted = await sandbox.run(["adopt", "--config", sandbox.configFile, "--merge", "keep-home", ...paths]);
       expect(adopted, adopted.stderr + sandbox.log()).toMatchObject({ code: 0 });
       expect(sandbox.mounts()).toHaveLength(3);
-      expect(await sh(sandbox, "cat */mod/m@v1/m.go merged/mod/n.go; stat -c %a */mod */mod/m@v1; ls -A")).toBe(
-        "m\nm\nm\nn\n555\n555\n555\n555\n555\n555\ngo\nmerged\nrust\n",
-      );
+      expect(
+        await sh(
+          sandbox,
+          "cat */mod/m@v1/m.go merged/mod/n.go; getfattr --only-values -n user.note */mod/m@v1/m.go; echo; stat -c %a */mod */mod/m@v1; ls -A",
+        ),
+      ).toBe("m\nm\nm\nn\nxxx\n555\n555\n555\n555\n555\n555\ngo\nmerged\nrust\n");
       expect(await sh(sandbox, "cd ../storage; ls -A")).toBe("go\nmerged\nrust\n");
     }));
 
