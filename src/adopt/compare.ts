@@ -37,7 +37,7 @@ export function compareTrees(homeDir: number, homeName: CName, storageDir: numbe
     if (storage === undefined) return differ("only in home");
     if (!isSameKind(home, storage)) return differ();
     const same = isDirectory(home) || sameThing(a, aName, home, b, bName, storage);
-    if (!same || (exact && (home.mtimeNs !== storage.mtimeNs || !sameHardLinks(links, home, storage)))) differ();
+    if (!same || (exact && (!sameTime(home.mtimeNs, storage.mtimeNs) || !sameHardLinks(links, home, storage)))) differ();
     else if (!sameMetadata(a, aName, home, b, bName, storage)) differ("permissions, owner or attributes");
     if (!isDirectory(home)) return;
     directories.push(String(home.ino));
@@ -67,6 +67,12 @@ function sameThing(a: number, aName: CName, home: Stat, b: number, bName: CName,
 
 const sameMetadata = (a: number, aName: CName, home: Stat, b: number, bName: CName, storage: Stat): boolean =>
   (isSymlink(home) || home.mode === storage.mode) && home.uid === storage.uid && home.gid === storage.gid && sameXattrs(a, aName, b, bName);
+
+// Of storages that keep times: nothing less than nanoseconds, ..., a second (ext4 with small inodes), two (FAT).
+const UNITS = [1n, 100n, 1_000n, 1_000_000n, 10_000_000n, 1_000_000_000n, 2_000_000_000n];
+
+/** Whether `storage` is what a filesystem may have made of the time `home`. */
+const sameTime = (home: bigint, storage: bigint): boolean => UNITS.some((unit) => home - (((home % unit) + unit) % unit) === storage);
 
 // Two names of one file must be two names of one file again.
 function sameHardLinks(links: Map<string, string>, home: Stat, storage: Stat): boolean {

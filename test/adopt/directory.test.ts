@@ -84,6 +84,16 @@ test("a directory with everything a home may hold moves into storage unchanged, 
   expect(leftovers()).toBe("");
 });
 
+test("a storage that keeps times to the second will do", () =>
+  withDisk(grounds.storage, ["-I", "128", "-q"], () => {
+    mkdirSync(join(mount.target, "d"), { recursive: true });
+    writeFileSync(join(mount.target, "d/f"), "f");
+    utimesSync(join(mount.target, "d/f"), 1234567890.987, 1234567890.987);
+    utimesSync(mount.target, -3.25, -3.25);
+    expect(adopt(mount).outcome).toMatchObject({ decision: "copy", late: [] });
+    expect(statSync(join(mount.source, "d/f")).mtimeMs).toBe(1_234_567_890_000);
+  }));
+
 test("the storage's default ACL is not given to what moves there", () => {
   execFileSync("setfacl", ["-d", "-m", "u:daemon:rwx", grounds.storage]);
   makeTree(mount.target);
