@@ -125,11 +125,10 @@ class Keeper implements LinkKeeper {
     return (await link.place(work, !slow)) ?? { result: "kept", known: record?.known };
   }
 
-  // In a lane of its own, since copying may take long.
   async adopt(spec: Spec, keepOriginal: boolean): Promise<AdoptOutcome> {
     const { home, lanes } = this.#options;
     return lanes
-      .of(`adopting ${spec.storage}`)
+      .adopting(spec.storage)
       .run({ type: "adopt", spec, home, keepOriginal })
       .catch((error: unknown): AdoptOutcome => ({ ...failure(error), result: "refused" }));
   }

@@ -19,6 +19,7 @@ interface Waiting {
 
 export class Lane {
   readonly #name: string;
+  readonly #heapMb: number | undefined;
   #worker: Worker | undefined;
   #next = 0;
   readonly #waiting = new Map<number, Waiting>();
@@ -26,8 +27,9 @@ export class Lane {
   readonly #late = new Map<number, (result: never) => void>();
   #idle: NodeJS.Timeout | undefined;
 
-  constructor(name: string) {
+  constructor(name: string, heapMb: number | undefined) {
     this.#name = name;
+    this.#heapMb = heapMb;
   }
 
   get stuck(): boolean {
@@ -63,7 +65,8 @@ export class Lane {
   }
 
   #start(): Worker {
-    const worker = new Worker(ENTRY, { resourceLimits: { maxOldGenerationSizeMb: 64 } });
+    const limits = this.#heapMb === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: this.#heapMb } };
+    const worker = new Worker(ENTRY, limits);
     worker.on("message", (message: { id: number; result?: unknown; error?: string }) => this.#done(message));
     worker.on("error", (error) => this.#fail(worker, error));
     worker.on("exit", () => this.#fail(worker, new Error("the link thread ended")));
