@@ -116,6 +116,27 @@ describe.each(["root", "user"] as const)("as %s", (as) => {
     }));
 });
 
+test("--dry-run says what would be refused, and ends as the adoption would", () =>
+  withSandbox("adopt", {}, async (sandbox) => {
+    configure(sandbox, { directories: ["app", "open"] });
+    await sh(sandbox, "mkdir app open ../storage/app; echo h > app/f; echo s > ../storage/app/f; echo o > open/f");
+    const dryRun = (...args: string[]) => sandbox.run(["adopt", "--config", sandbox.configFile, "--dry-run", ...args]);
+    expect(await dryRun(join(sandbox.home, "app"))).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining("would be refused: needs --merge"),
+      stdout: expect.stringContaining("differs: f"),
+    });
+    expect(await dryRun("--merge", "newest", join(sandbox.home, "app"))).toMatchObject({ code: 0 });
+    const writer = sandbox.spawn("bash", ["-c", `exec 3>> ${sandbox.home}/open/f; echo open; read -r`], {}, "pipe");
+    await new Promise((resolve) => writer.stdout?.once("data", resolve));
+    expect(await dryRun(join(sandbox.home, "open"))).toMatchObject({
+      code: 6,
+      stderr: expect.stringContaining("would be refused: files are open for writing"),
+      stdout: expect.stringContaining(`pid ${writer.pid}`),
+    });
+    expect(await dryRun("--ignore-open-files", join(sandbox.home, "open"))).toMatchObject({ code: 0 });
+  }));
+
 test("a full storage: apply says so and ends with 7, the file stays, and it is healed by itself when there is room", () =>
   withSandbox("full", {}, async (sandbox) => {
     execFileSync("mount", ["-t", "tmpfs", "-o", "size=64k,mode=700", "none", sandbox.storage]);

@@ -44,10 +44,13 @@ export async function adopt(paths: readonly string[], options: AdoptCommandOptio
   if (options.dryRun !== true) await requireListed(specs);
   raiseNofile();
   const results: Result[] = [];
-  for (const spec of specs) results.push(await one(spec, desired.home, options));
+  for (const spec of specs) {
+    const result = await one(spec, desired.home, options);
+    results.push(result);
+    if (options.json !== true) say(result, options.dryRun === true);
+  }
   if (options.dryRun !== true && specs.some((spec) => spec.kind === "link")) await letDaemonKnow();
   if (options.json === true) printJson({ adopted: results });
-  else for (const result of results) say(result, options.dryRun === true);
   const failed = results.filter((result) => result.exitCode !== EXIT.done);
   process.exitCode =
     failed.length === 0 ? EXIT.done : failed.length < results.length ? EXIT.partial : (failed[0]?.exitCode ?? EXIT.internal);
@@ -93,7 +96,7 @@ async function one(spec: Spec, home: string, options: AdoptCommandOptions): Prom
   try {
     const obstacle = await storageObstacle(spec.storage);
     if (obstacle !== undefined) throw new HmpersistError("HMP_REFUSED", obstacle.reason, obstacle.hint);
-    if (options.dryRun === true) return { target, source, plan: planAdoption(spec, home), exitCode: EXIT.done };
+    if (options.dryRun === true) return planned(spec, planAdoption(spec, home), options);
     const adopted = await adoptEntry(spec, home, {
       merge: options.merge,
       ignoreWriters: options.ignoreOpenFiles === true,
@@ -108,6 +111,15 @@ async function one(spec: Spec, home: string, options: AdoptCommandOptions): Prom
     const hint = error.hint === undefined ? {} : { hint: error.hint };
     return { target, source, problem: error.message, ...hint, exitCode: error.exitCode };
   }
+}
+
+function planned({ target, source }: Spec, plan: AdoptPlan, options: AdoptCommandOptions): Result {
+  const refused = (problem: string, hint: string, exitCode: ExitCode): Result => ({ target, source, plan, problem, hint, exitCode });
+  if (plan.writers.length > 0 && options.ignoreOpenFiles !== true)
+    return refused("would be refused: files are open for writing", "end these programs, or --ignore-open-files", EXIT.busy);
+  if (plan.decision === "merge" && options.merge === undefined)
+    return refused("would be refused: needs --merge", "keep-home, keep-storage or newest says which side wins", EXIT.refused);
+  return { target, source, plan, exitCode: EXIT.done };
 }
 
 async function mount(target: string): Promise<void> {
@@ -140,10 +152,12 @@ const WORDS: Record<AdoptPlan["decision"], string> = {
 
 function say({ target, source, plan, problem, hint }: Result, dryRun: boolean): void {
   const arrow = `${printable(target)} -> ${printable(source)}`;
-  if (problem !== undefined) process.stderr.write(`${arrow}: ${printable(problem)}${hint === undefined ? "" : `\n  ${printable(hint)}`}\n`);
-  if (plan === undefined || problem !== undefined) return;
+    const obstacle = await storageObstacle(spec.storage);
+    if (obstacle !== undefined) throw new HmpersistError("HMP_REFUSED", obstacle.reason, obstacle.hint);
+    if (options.dryRun === true) return planned(spec, planAdoption(spec, home), options);
   const size = `${plan.files} files, ${plan.directories} directories, ${plan.others} others, ${plan.bytes} bytes`;
-  process.stdout.write(`${arrow}: ${dryRun ? `would be: ${WORDS[plan.decision]}` : WORDS[plan.decision]} (${size})\n`);
+  if (problem === undefined)
+    process.stdout.write(`${arrow}: ${dryRun ? `would be: ${WORDS[plan.decision]}` : WORDS[plan.decision]} (${size})\n`);
   for (const path of dryRun ? plan.differing : []) process.stdout.write(`  differs: ${path}\n`);
   for (const writer of dryRun ? plan.writers : []) process.stdout.write(`  open for writing: ${writer}\n`);
 }
