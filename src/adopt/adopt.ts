@@ -1,6 +1,5 @@
 // Adopts one entry of the configuration, directory or file; for the command line and for `onNonEmpty: "adopt"`.
 import { HmpersistError } from "../errors.ts";
-import { isErrno } from "../sys/errno.ts";
 import { printable } from "../sys/text.ts";
 import { ParentError } from "../sys/walk.ts";
 import type { Spec } from "../plan/types.ts";
@@ -98,6 +97,9 @@ const HINTS: Record<string, string> = {
   ENOENT: "what is named there must exist: mount or create it, and try again",
   ENOTDIR: "what is named there must be a directory: mount or create it, and try again",
   EPERM: "check for an immutable attribute (lsattr) and the owners",
+  ENOENT: "check that home and storage exist and nothing is being moved there",
+  ENOTDIR: "a file stands where a directory is needed; move it away",
+  EIO: "check the disk",
 };
 
 function explained<T>(spec: Spec, work: () => T): T {
@@ -108,11 +110,9 @@ function explained<T>(spec: Spec, work: () => T): T {
       throw new HmpersistError("HMP_REFUSED", error.message, "parents must be plain directories", { cause: error });
     if (error instanceof OtherFilesystem)
       throw new HmpersistError("HMP_REFUSED", printable(`${spec.target}: ${error.message}`), "unmount it", { cause: error });
-    if (!(error instanceof Error) || error instanceof HmpersistError) throw error;
-    for (const [code, hint] of Object.entries(HINTS)) {
-      if (isErrno(error, code as "EIO"))
-        throw new HmpersistError("HMP_REFUSED", `${spec.target}: ${error.message}`, hint, { cause: error });
-    }
-    throw error;
+    // node's own calls answer like ours.
+    if (!(error instanceof Error) || !("syscall" in error) || !("code" in error)) throw error;
+    const hint = HINTS[String(error.code)] ?? "see errno(3)";
+    throw new HmpersistError("HMP_REFUSED", printable(`${spec.target}: ${error.message}`), hint, { cause: error });
   }
 }

@@ -137,6 +137,20 @@ test("--dry-run says what would be refused, and ends as the adoption would", () 
     expect(await dryRun("--ignore-open-files", join(sandbox.home, "open"))).toMatchObject({ code: 0 });
   }));
 
+test("what a filesystem answers is a refusal with its errno, and the others are adopted", () =>
+  withSandbox("adopt", {}, async (sandbox) => {
+    configure(sandbox, { files: ["good", "d/f"], directories: ["e/app"] });
+    await sh(sandbox, "echo good > good; mkdir -p d e/app; echo f > d/f; echo f > e/app/f; echo x > ../storage/d; echo x > ../storage/e");
+    const paths = ["good", "d/f"].map((name) => join(sandbox.home, name));
+    const dry = await sandbox.run(["adopt", "--config", sandbox.configFile, "--dry-run", ...paths, join(sandbox.home, "e/app")]);
+    expect(dry).toMatchObject({ code: 7, stdout: expect.stringContaining("would be: copied"), stderr: expect.stringContaining("ENOTDIR") });
+    expect(dry.stderr).not.toContain("internal error");
+    const adopted = await sandbox.run(["adopt", "--config", sandbox.configFile, ...paths]);
+    expect(adopted).toMatchObject({ code: 7, stdout: expect.stringContaining("good: copied into storage") });
+    expect(adopted.stderr).not.toContain("internal error");
+    expect(await sh(sandbox, "cat d/f e/app/f")).toBe("f\nf\n");
+  }));
+
 test("a full storage: apply says so and ends with 7, the file stays, and it is healed by itself when there is room", () =>
   withSandbox("full", {}, async (sandbox) => {
     execFileSync("mount", ["-t", "tmpfs", "-o", "size=64k,mode=700", "none", sandbox.storage]);
