@@ -113,6 +113,8 @@ class Keeper implements LinkKeeper {
       // A program is writing there, or its storage is slow: it becomes a link again when they are done.
       if (state === "healing") return { result: "kept", known: record.known };
       if (state === "failed") return { result: "failed", errno: "EIO", reason, hint };
+      // It stands, so what comes into its place from here on is a program's, even if it is empty: healed, not replaced.
+      if (spec.what === "file" && (state === "ok" || state === "dangling")) return { result: "kept", known: record.known };
     }
     const { home, lanes } = this.#options;
     const work = (): Promise<LinkOutcome> =>
