@@ -97,8 +97,6 @@ const HINTS: Record<string, string> = {
   ENOENT: "what is named there must exist: mount or create it, and try again",
   ENOTDIR: "what is named there must be a directory: mount or create it, and try again",
   EPERM: "check for an immutable attribute (lsattr) and the owners",
-  ENOENT: "check that home and storage exist and nothing is being moved there",
-  ENOTDIR: "a file stands where a directory is needed; move it away",
   EIO: "check the disk",
 };
 

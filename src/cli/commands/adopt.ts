@@ -152,9 +152,8 @@ const WORDS: Record<AdoptPlan["decision"], string> = {
 
 function say({ target, source, plan, problem, hint }: Result, dryRun: boolean): void {
   const arrow = `${printable(target)} -> ${printable(source)}`;
-    const obstacle = await storageObstacle(spec.storage);
-    if (obstacle !== undefined) throw new HmpersistError("HMP_REFUSED", obstacle.reason, obstacle.hint);
-    if (options.dryRun === true) return planned(spec, planAdoption(spec, home), options);
+  if (problem !== undefined) process.stderr.write(`${arrow}: ${printable(problem)}${hint === undefined ? "" : `\n  ${printable(hint)}`}\n`);
+  if (plan === undefined) return;
   const size = `${plan.files} files, ${plan.directories} directories, ${plan.others} others, ${plan.bytes} bytes`;
   if (problem === undefined)
     process.stdout.write(`${arrow}: ${dryRun ? `would be: ${WORDS[plan.decision]}` : WORDS[plan.decision]} (${size})\n`);
