@@ -181,7 +181,7 @@ test("a disk that comes late is mounted by itself", { timeout: 60_000 }, () =>
     expect(mounted.stdout).toContain("does not exist");
     expect(readdirSync(path)).toEqual([]);
     run("mount", "-o", "loop", ext4(sandbox, "image", "persist"), path);
-    await sandbox.statusUntil("both entries", (report) => report.entries.every((entry) => entry.healthy));
+    await sandbox.statusUntil("both entries", (report) => report.entries.length > 0 && report.entries.every((entry) => entry.healthy));
     expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0 });
   }),
 );

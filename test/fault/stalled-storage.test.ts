@@ -75,7 +75,10 @@ test(
       () => sandbox?.mounts().length === 2,
       () => sandbox?.log() ?? "",
     );
-    await sandbox.statusUntil("both served", (report) => report.entries.every((entry) => entry.state === "mounted"));
+    await sandbox.statusUntil(
+      "both served",
+      (report) => report.entries.length > 0 && report.entries.every((entry) => entry.state === "mounted"),
+    );
 
     const before = await latency(join(home, "fast"));
     below.signal("SIGSTOP");
