@@ -163,8 +163,8 @@ class Keeper implements LinkKeeper {
     this.#links.clear();
     for (const link of links) this.#links.set(link.spec.target, link);
     if (!this.#polling) await this.#watch.set(targets);
-    await this.#recognise(links);
-    await Promise.all(links.map((link) => link.look()));
+    const standing = await this.#recognise(links);
+    await Promise.all(links.map((link) => link.look(false, standing.has(link))));
     this.#schedule();
   }
 
@@ -201,8 +201,7 @@ class Keeper implements LinkKeeper {
       links.map((link) => link.spec.target),
     );
     const end = async (link: KeptLink): Promise<void> => {
-      const at = found.get(link.spec.target);
-      const due = !(at?.type === "link" && at.text === link.spec.source);
+      const due = !stands(link.spec, found.get(link.spec.target));
       const ending = link.end(due).finally(() => this.#ending.delete(ending));
       this.#ending.add(ending);
       await within(ending, due ? ms : Math.min(ms, END_MS), undefined);
@@ -210,17 +209,18 @@ class Keeper implements LinkKeeper {
     await Promise.all(links.map(end));
   }
 
-  // A link that stands as wanted is ours even if nobody remembers making it.
-  async #recognise(links: readonly KeptLink[]): Promise<void> {
-    const unknown = links.filter((link) => this.#memory.get(link.spec.target)?.text !== link.spec.source);
+  // Those that stand as wanted; such a link is ours even if nobody remembers making it.
+  async #recognise(links: readonly KeptLink[]): Promise<ReadonlySet<KeptLink>> {
     const found = await this.observe(
       this.#options.home,
-      unknown.map((link) => link.spec.target),
+      links.map((link) => link.spec.target),
     );
-    for (const { spec } of unknown) {
-      const at = found.get(spec.target);
-      if (at?.type === "link" && at.text === spec.source) this.#memory.set(spec.target, { text: spec.source, known: undefined });
+    const standing = links.filter(({ spec }) => stands(spec, found.get(spec.target)));
+    for (const { spec } of standing) {
+      const known = this.#memory.get(spec.target)?.text === spec.source;
+      if (!known) this.#memory.set(spec.target, { text: spec.source, known: undefined });
     }
+    return new Set(standing);
   }
 
   #poll(error: Error): void {
@@ -241,7 +241,7 @@ class Keeper implements LinkKeeper {
     const found = await this.observe(this.#options.home, [...this.#links.keys()]);
     for (const [target, at] of found) {
       const link = this.#links.get(target);
-      if (at.type !== "error" && !(at.type === "link" && at.text === link?.spec.source)) link?.sign();
+      if (link !== undefined && at.type !== "error" && !stands(link.spec, at)) link.sign();
     }
     this.#schedule();
   }
@@ -255,11 +255,11 @@ class Keeper implements LinkKeeper {
       memory: this.#memory,
       log,
       changed,
-      heal: async (wanted, record, options) => {
+      heal: async (wanted, record, options, stands) => {
         const bare = unmounted(wanted.storage);
         if (bare !== undefined) return { result: "failed", errno: "ENODEV", ...bare };
-        // In a lane of its own: copying may take long, and others want to look at the storage and mount what is there.
-        return lanes.of(`healing ${wanted.storage}`).run({ type: "heal", spec: wanted, home, record, options });
+        // Copying has a lane of its own: it may take long, and others want to look at the storage and mount what is there.
+        return lanes.of(stands ? wanted.storage : `healing ${wanted.storage}`).run({ type: "heal", spec: wanted, home, record, options });
       },
     };
     const link = new KeptLink(spec, tools);
@@ -267,6 +267,8 @@ class Keeper implements LinkKeeper {
     return link;
   }
 }
+
+const stands = (spec: LinkSpec, found: Found | undefined): boolean => found?.type === "link" && found.text === spec.source;
 
 const isSame = (a: LinkSpec | undefined, b: LinkSpec): boolean => JSON.stringify(a) === JSON.stringify(b);
 

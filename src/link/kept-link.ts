@@ -27,8 +27,8 @@ export interface KeptLinkTools {
   readonly memory: LinkMemory;
   readonly log: KeeperLog;
   readonly changed: () => void;
-  /** Runs healLink in the storage's thread. */
-  readonly heal: (spec: LinkSpec, record: LinkRecord, options: HealOptions) => Promise<HealOutcome>;
+  /** Runs healLink in a thread of the storage; `stands`: nothing is in the link's place, so it is a look and no more. */
+  readonly heal: (spec: LinkSpec, record: LinkRecord, options: HealOptions, stands: boolean) => Promise<HealOutcome>;
 }
 
 export class KeptLink {
@@ -62,12 +62,13 @@ export class KeptLink {
   /**
    * Heals it now, if it was ever ours. Resolves when that is done, or when it takes long: it goes on then. Never rejects.
    * @param relink put a deleted link back at once
+   * @param stands it was seen to be in its place a moment ago
    */
-  look(relink = false): Promise<void> {
+  look(relink = false, stands = false): Promise<void> {
     if (this.#stopped) return Promise.resolve();
     this.#pace.stop();
     if (this.#running !== undefined) this.#again = true;
-    else this.#begin(this.#look(relink));
+    else this.#begin(this.#look(relink, stands));
     return this.#answer;
   }
 
@@ -144,17 +145,17 @@ export class KeptLink {
     this.#stands(outcome.known === undefined);
   }
 
-  async #look(relink: boolean): Promise<void> {
+  async #look(relink: boolean, stands: boolean): Promise<void> {
     const deleted = this.#busySince !== undefined && monotonicMs() - this.#busySince >= DELETED_MS;
     const snapshot = this.#busySince !== undefined && monotonicMs() - this.#busySince >= SNAPSHOT_AFTER_MS;
-    await this.#heal({ relink: relink || deleted, snapshot, taken: this.#taken });
+    await this.#heal({ relink: relink || deleted, snapshot, taken: this.#taken }, stands);
   }
 
-  async #heal(options: HealOptions): Promise<HealOutcome | undefined> {
+  async #heal(options: HealOptions, stands = false): Promise<HealOutcome | undefined> {
     const record = this.#tools.memory.get(this.spec.target);
     if (record === undefined) return undefined;
     try {
-      const outcome = await this.#tools.heal(this.spec, record, options);
+      const outcome = await this.#tools.heal(this.spec, record, options, stands);
       this.#took(outcome, record);
       return outcome;
     } catch (error) {
