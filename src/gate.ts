@@ -1,6 +1,8 @@
 // Waiting for a file system no longer than a deadline. Whoever looks at one that is stuck loses a thread of libuv's pool until it comes
 // back, so each gets one thread and no more: looks through a gate are made one after the other, and none while one is late.
 
+import { within } from "./within.ts";
+
 /** Threads for looks, of which each file system may hold one for ever. libuv reads UV_THREADPOOL_SIZE when a process starts, and has 4 otherwise. */
 export const LOOKERS = 32;
 
@@ -35,14 +37,13 @@ export class Gate {
       return work().catch(() => otherwise);
     });
     this.#before = running;
-    let timer: NodeJS.Timeout | undefined;
-    const deadline = new Promise<"late">((resolve) => {
-      timer = setTimeout(resolve, DEADLINE_MS, "late");
-    });
-    const first = await Promise.race([running.then((value) => ({ value })), deadline]);
-    clearTimeout(timer);
+    const done = await within(
+      running.then((value) => ({ value })),
+      DEADLINE_MS,
+      undefined,
+    );
     over = true;
-    if (first !== "late") return first.value;
+    if (done !== undefined) return done.value;
     // One that waited for its turn is dropped; the one it waited for is late itself.
     if (begun) this.#comesLate(running);
     return otherwise;

@@ -2,7 +2,7 @@
 // original changes places with an empty mountpoint or a link; only then is it removed. Each step can be the last one of this run: the
 // next run sees from the private names how far it came.
 import { RENAME_EXCHANGE } from "../sys/constants.ts";
-import { mkdirat, renameat2, rmdirat, symlinkat, unlinkat } from "../sys/dir.ts";
+import { lacksFlags, mkdirat, renameat2, rmdirat, symlinkat, unlinkat } from "../sys/dir.ts";
 import { call } from "../sys/call.ts";
 import { watchClock } from "../sys/clock.ts";
 import { isErrno } from "../sys/errno.ts";
@@ -146,7 +146,7 @@ export class DirectoryAdoption {
     try {
       renameat2(dir, this.#aside, dir, name, RENAME_EXCHANGE);
     } catch (error) {
-      if (!isErrno(error, "EINVAL", "ENOSYS", "EOPNOTSUPP")) throw error;
+      if (!lacksFlags(error)) throw error;
       this.#leaveInTwoSteps();
     }
     failpoint("left");

@@ -1,5 +1,5 @@
 // One adoption of an entry at a time: an flock on a file beside the journal. The kernel drops it with the process, so it is never stale.
-import { O_CLOEXEC, O_CREAT, O_NOFOLLOW, O_RDWR } from "../sys/constants.ts";
+import { LOCK_EX, LOCK_NB, O_CLOEXEC, O_CREAT, O_NOFOLLOW, O_RDWR } from "../sys/constants.ts";
 import { raw } from "../sys/call.ts";
 import { ERRNO, SysError } from "../sys/errno.ts";
 import { close, openat } from "../sys/file.ts";
@@ -10,9 +10,6 @@ import type { Place } from "../sys/walk.ts";
 import { HmpersistError } from "../errors.ts";
 import { sameInode } from "../link/known.ts";
 import { adoptLockName } from "../link/private-name.ts";
-
-const LOCK_EX = 2;
-const LOCK_NB = 4;
 
 /**
  * Takes the lock of what is adopted to `source`.

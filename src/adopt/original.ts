@@ -1,6 +1,5 @@
 // The original, once a mountpoint or a link has its place: is all of it in storage? What was put there or changed after it was compared
 // with the copy is late, and stays.
-import { RENAME_NOREPLACE } from "../sys/constants.ts";
 import { renameat2, rmdirat, unlinkat } from "../sys/dir.ts";
 import { isErrno } from "../sys/errno.ts";
 import { leaseStands, takeReadLease } from "../sys/lease.ts";
@@ -9,6 +8,7 @@ import { isDirectory, isRegular, sameMount, statAt, statFd, type Stat } from "..
 import type { Place } from "../sys/walk.ts";
 import { sameInode } from "../link/known.ts";
 import { swapName } from "../link/private-name.ts";
+import { renameNew } from "../link/rename-new.ts";
 import { fileId } from "../link/writers.ts";
 import { sameEntry } from "./compare.ts";
 import type { Entry } from "./journal.ts";
@@ -143,10 +143,10 @@ function isTakenOut(dir: number, name: CName, stat: Stat, isQuiet: () => boolean
     return true;
   }
   try {
-    renameat2(dir, out, dir, name, RENAME_NOREPLACE);
+    renameNew(dir, out, name);
   } catch (error) {
     // Somebody has made another one: both stay.
-    if (!isErrno(error, "EEXIST", "EINVAL", "ENOSYS", "EOPNOTSUPP")) throw error;
+    if (!isErrno(error, "EEXIST")) throw error;
   }
   return false;
 }

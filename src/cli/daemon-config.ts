@@ -3,10 +3,8 @@
 import { locations } from "../config/locations.ts";
 import { ask } from "../daemon/control/client.ts";
 import type { ControlRequest, Followed } from "../daemon/control/protocol.ts";
-import { lockHolder } from "../daemon/instance-lock.ts";
 import type { StatusReport } from "../daemon/status.ts";
 import { HmpersistError } from "../errors.ts";
-import { isStopped } from "../sys/process-state.ts";
 import type { Settings } from "./settings.ts";
 
 const TIMEOUT_MS = 1_800;
@@ -18,8 +16,11 @@ export async function askNow<T>(command: "status" | "settings"): Promise<T> {
   try {
     return await ask<T>(controlSocket, request, TIMEOUT_MS);
   } catch (error) {
-    const pid = error instanceof HmpersistError && error.code === "HMP_TIMEOUT" ? lockHolder(lockFile) : undefined;
-    if (pid === undefined || !isStopped(pid)) throw error;
+    if (!(error instanceof HmpersistError) || error.code !== "HMP_TIMEOUT") throw error;
+    // Loads koffi, which a daemon that answers makes needless.
+    const silent = (await import("../daemon/silent.ts")).silentDaemon(lockFile);
+    if (silent?.stopped !== true) throw error;
+    const { pid } = silent;
     throw new HmpersistError("HMP_TIMEOUT", `the daemon (pid ${pid}) was stopped; the mounts go on without it`, `kill -CONT ${pid}`);
   }
 }

@@ -1,7 +1,6 @@
 // The daemon: keeps a home as its configuration wants it. It decides, mounts and links; the server process serves. Nothing here waits
 // for a mount of ours or for a storage longer than a deadline, so `status` always answers.
 import { rmSync, writeFileSync } from "node:fs";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Server } from "node:net";
 import { locations } from "../config/locations.ts";
 import type { Config } from "../config/config.ts";
@@ -23,6 +22,7 @@ import { monotonicMs } from "../sys/clock.ts";
 import { readMountinfo } from "../sys/mountinfo.ts";
 import { isStopped } from "../sys/process-state.ts";
 import { VERSION } from "../version.ts";
+import { within } from "../within.ts";
 import { describeHolders } from "./busy.ts";
 import { listen } from "./control/server.ts";
 import type { ControlRequest, Followed } from "./control/protocol.ts";
@@ -191,8 +191,7 @@ export class Daemon {
 
   async #unmountAtStop(target: string): Promise<void> {
     try {
-      const deadline = new Promise<null>((resolve) => setTimeout(resolve, STOP_DEADLINE_MS, null).unref());
-      const holders = await Promise.race([this.#mounts.unmount(target, false), deadline]);
+      const holders = await within(this.#mounts.unmount(target, false), STOP_DEADLINE_MS, null);
       if (holders === null || holders.length > 0 || this.#isMounted(target)) {
         this.#log.warn({ mount: target, holders: describeHolders(holders ?? []) }, "detached while busy");
         await syncMount(target, STOP_DEADLINE_MS);
@@ -221,7 +220,7 @@ export class Daemon {
       else resumed.push(this.#resume(mount));
     });
     const all = this.#handover.done.then(() => Promise.all(resumed));
-    await Promise.race([all, sleep(TAKE_OVER_MS)]);
+    await within(all, TAKE_OVER_MS, undefined);
     late = true;
   }
 
@@ -444,7 +443,7 @@ export class Daemon {
   async #report(): Promise<StatusReport> {
     // A look that comes late brings the entries up to date for the next report.
     const looks = Promise.all([this.#links.check(), this.#checkStorages()]);
-    const [stats] = await Promise.all([this.#server.stats(), Promise.race([looks, sleep(LOOK_MS)])]);
+    const [stats] = await Promise.all([this.#server.stats(), within(looks, LOOK_MS, undefined)]);
     const entries = this.#entries.report(stats, (target) => this.#server.engineOf(target), {
       left: this.#unlisted(),
       stuck: this.#server.stuck,

@@ -1,7 +1,7 @@
 // One daemon per user: an flock on a file in the runtime directory. The kernel drops it with the process, so it is never stale.
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
-import { AT_FDCWD, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDWR } from "../sys/constants.ts";
+import { AT_FDCWD, LOCK_EX, LOCK_NB, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDWR } from "../sys/constants.ts";
 import { raw } from "../sys/call.ts";
 import { monotonicMs } from "../sys/clock.ts";
 import { errnoName, SysError } from "../sys/errno.ts";
@@ -11,9 +11,6 @@ import { libc } from "../sys/libc.ts";
 import { cstr } from "../sys/name.ts";
 import { statFd } from "../sys/stat.ts";
 import { HmpersistError } from "../errors.ts";
-
-const LOCK_EX = 2;
-const LOCK_NB = 4;
 
 const WAY_OUT = "set XDG_RUNTIME_DIR to a directory of your own";
 

@@ -18,6 +18,7 @@ import type { FromServer, ToServer } from "../engine/host-protocol.ts";
 import { threadName } from "../engine/thread-name.ts";
 import { HmpersistError } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { within } from "../within.ts";
 import { Backoff } from "./backoff.ts";
 import { Death } from "./death.ts";
 
@@ -242,7 +243,7 @@ export class ServerProcess {
     this.#replaced = this.#child;
     death.kill();
     await death.happened;
-    await Promise.race([this.#takeover, sleep(TAKEOVER_MS)]);
+    await within(this.#takeover, TAKEOVER_MS, undefined);
   }
 
   /** Ends the server. Mounts still there lose it, unless `keepMounts` leaves their descriptors to whoever else holds them. */

@@ -52,7 +52,7 @@ export async function examine(env: NodeJS.ProcessEnv, examined: Examined): Promi
     home: realHome(config?.home ?? homeOf(env)),
     config,
     mounts: readMountinfo(),
-    silent: await silentAmong(config?.storages.map(({ persistentStoragePath }) => persistentStoragePath) ?? []),
+    silent: await silentAmong(config?.storages ?? []),
     status,
     configFile: file,
   };

@@ -1,4 +1,5 @@
 // Can an ordinary user mount: fusermount3, its configuration, and AppArmor's opinion of it.
+import { FSTYPE } from "../mount/options.ts";
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import type { Config } from "../config/config.ts";
@@ -59,7 +60,7 @@ export const mountMax: Check = ({ config, mounts, uid }) => {
   const { mountMax: max } = readFuseConf();
   const wanted = config?.storages.flatMap(({ directories }) => directories.filter(({ method }) => method === "fuse")).length ?? 0;
   const fuse = mounts.filter(({ type }) => type.startsWith("fuse."));
-  const others = fuse.filter(({ type }) => type !== "fuse.hmpersist").length;
+  const others = fuse.filter(({ type }) => type !== FSTYPE).length;
   if (max >= 0 && others + wanted > max) {
     return [
       problem(

@@ -1,18 +1,18 @@
 // What runs now: the daemon, the mounts it should hold, the engine and the cache modes.
 import { locations } from "../config/locations.ts";
-import { lockHolder } from "../daemon/instance-lock.ts";
+import { silentDaemon } from "../daemon/silent.ts";
 import { probeMounts } from "../mount/probe.ts";
+import { FSTYPE } from "../mount/options.ts";
 import { probeEngines } from "../engine/probe.ts";
 import { ENGINES } from "../engine/select.ts";
-import { isStopped } from "../sys/process-state.ts";
 import { about, type Check, type Finding } from "./check.ts";
 
 export const daemon: Check = ({ status, config, env }) => {
   const { ok, warning, problem, skipped } = about("daemon");
-  const silent = status === undefined ? lockHolder(locations(env).lockFile) : undefined;
+  const silent = status === undefined ? silentDaemon(locations(env).lockFile) : undefined;
   if (silent !== undefined) {
-    const way = isStopped(silent) ? `kill -CONT ${silent}` : "hmpersist status, again; or restart it";
-    return [problem(`pid ${silent} does not answer; the mounts go on without it`, way)];
+    const way = silent.stopped ? `kill -CONT ${silent.pid}` : "hmpersist status, again; or restart it";
+    return [problem(`pid ${silent.pid} does not answer; the mounts go on without it`, way)];
   }
   if (status?.daemon == null) {
     return [
@@ -36,7 +36,7 @@ export const daemon: Check = ({ status, config, env }) => {
 export const mounts: Check = async ({ mounts, home }) => {
   const { ok, problem } = about("mounts");
   const own = mounts
-    .filter(({ type, mountpoint }) => type === "fuse.hmpersist" && mountpoint.startsWith(`${home}/`))
+    .filter(({ type, mountpoint }) => type === FSTYPE && mountpoint.startsWith(`${home}/`))
     .map(({ mountpoint }) => mountpoint);
   const health = await probeMounts(own);
   const findings = own.flatMap((path): Finding[] => {

@@ -1,7 +1,8 @@
 // Does something start hmpersist after a reboot, when the home is empty? A unit that lies in a home on tmpfs is gone by then.
-import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { isBelow, isWithin } from "../config/place.ts";
+import { exists } from "../service/install.ts";
 import { lossOf } from "../service/place.ts";
 import { word } from "../shell.ts";
 import { about, type Check, type Machine } from "./check.ts";
@@ -103,15 +104,5 @@ function linkTo(path: string): string | undefined {
     return readlinkSync(path);
   } catch {
     return undefined;
-  }
-}
-
-// A link into a store counts, even if it leads nowhere from here.
-function exists(path: string): boolean {
-  try {
-    lstatSync(path);
-    return true;
-  } catch {
-    return false;
   }
 }

@@ -6,6 +6,7 @@ import { formatBytes } from "../format.ts";
 import { filesystemOf, VOLATILE } from "../mount/filesystem.ts";
 import type { MountInfo } from "../sys/mountinfo.ts";
 import { word } from "../shell.ts";
+import { within } from "../within.ts";
 import { about, type Check, type Finding, type Machine } from "./check.ts";
 
 const FULL = 0.9;
@@ -22,11 +23,7 @@ interface Room {
 
 // A network file system may never answer.
 async function roomOf(path: string): Promise<Room | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(resolve, ANSWER_MS, undefined);
-  });
-  const answer = await Promise.race([statfs(path), late]).finally(() => clearTimeout(timer));
+  const answer = await within(statfs(path), ANSWER_MS, undefined);
   if (answer === undefined) return undefined;
   const { blocks, bavail, bfree, bsize, files, ffree } = answer;
   const taken = blocks - bfree;

@@ -8,7 +8,7 @@ import { call, raw } from "../sys/call.ts";
 import { SysError } from "../sys/errno.ts";
 import { close } from "../sys/file.ts";
 import { libc, watchReadable } from "../sys/libc.ts";
-import { peerUid, receiveFds, sendFds, unixAddress, type Received } from "../sys/socket.ts";
+import { fdOf, peerUid, receiveFds, sendFds, unixAddress, type Received } from "../sys/socket.ts";
 import type { EngineName, ServeSpec } from "./engine.ts";
 import type { KeptFile } from "./keeping.ts";
 
@@ -83,8 +83,6 @@ class Taker {
     });
   }
 }
-
-const fdOf = (socket: Socket): number => (socket as Socket & { _handle: { fd: number } | null })._handle?.fd ?? -1;
 
 /**
  * The server's side: a daemon that asks is given every mount as soon as it is stopped; when it has all of them `done` is called. What it did

@@ -6,7 +6,7 @@
 import { O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } from "../sys/constants.ts";
 import { isErrno } from "../sys/errno.ts";
 import { close, openat } from "../sys/file.ts";
-import { dropLease, leaseStands, takeReadLease } from "../sys/lease.ts";
+import { leaseStands, takeReadLease } from "../sys/lease.ts";
 import { isDirectory, isRegular, isSymlink, statFd, type Stat } from "../sys/stat.ts";
 import type { LinkSpec } from "../plan/types.ts";
 import { isTaken, knownOf, sameInode, takenOf, unchanged, untouched } from "./known.ts";
@@ -19,7 +19,7 @@ import { dropStage, storeStage, writeStage, type Memory } from "./stage.ts";
 import { createLink, dropEmptyDirectory, dropSwap, putBack, swapIn } from "./swap.ts";
 import type { HealOutcome, LinkRecord, Stored, Taken } from "./types.ts";
 import { linkText, statPlace } from "../sys/walk.ts";
-import { writersBelow } from "./writers.ts";
+import { hasWriter, writersBelow } from "./writers.ts";
 
 const TRIES = 8;
 /** Larger files are told apart by their times alone. */
@@ -130,7 +130,7 @@ function healFile(places: Places, spec: LinkSpec, memory: Memory, options: HealO
   try {
     const before = statFd(fd);
     if (!isRegular(before)) return AGAIN;
-    if (isWritten(fd, target.path)) return whileWritten(places, fd, before, memory, options);
+    if (hasWriter(fd, target.path)) return whileWritten(places, fd, before, memory, options);
     const lost = writeStage(fd, before, places.source);
     if (!untouched(before, statFd(fd))) {
       dropStage(places.source);
@@ -161,12 +161,6 @@ function isSettled({ target, source }: Places, fd: number, before: Stat): boolea
   } finally {
     close(copy);
   }
-}
-
-function isWritten(fd: number, path: string): boolean {
-  const lease = takeReadLease(fd);
-  if (lease === "taken") dropLease(fd);
-  return isWriter(lease, path);
 }
 
 const isWriter = (lease: ReturnType<typeof takeReadLease>, path: string): boolean =>

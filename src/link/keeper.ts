@@ -7,7 +7,7 @@ import type { Lanes } from "./lanes.ts";
 import { LinkMemory } from "./memory.ts";
 import type { AdoptOutcome, LinkOutcome, LinkStatus, RemoveOutcome } from "./types.ts";
 import { LinkWatch } from "./watch.ts";
-import { within } from "./within.ts";
+import { within } from "../within.ts";
 
 export type KeeperLog = (level: "info" | "warn" | "error", fields: Readonly<Record<string, unknown>>, message: string) => void;
 
@@ -258,8 +258,8 @@ class Keeper implements LinkKeeper {
       heal: async (wanted, record, options, stands) => {
         const bare = unmounted(wanted.storage);
         if (bare !== undefined) return { result: "failed", errno: "ENODEV", ...bare };
-        // Copying has a lane of its own: it may take long, and others want to look at the storage and mount what is there.
-        return lanes.of(stands ? wanted.storage : `healing ${wanted.storage}`).run({ type: "heal", spec: wanted, home, record, options });
+        const lane = stands ? lanes.of(wanted.storage) : lanes.healing(wanted.storage);
+        return lane.run({ type: "heal", spec: wanted, home, record, options });
       },
     };
     const link = new KeptLink(spec, tools);

@@ -3,7 +3,7 @@
 import { Worker } from "node:worker_threads";
 import { HmpersistError } from "../errors.ts";
 import type { Job, Results } from "./jobs.ts";
-import { within } from "./within.ts";
+import { within } from "../within.ts";
 
 const IDLE_MS = 10_000;
 const END_MS = 1_000;

@@ -12,6 +12,11 @@ export class Lanes {
     return this.#lane(root, HEAP_MB);
   }
 
+  /** The lane that copies what programs put in the place of links, which may take long: others want to look at the storage meanwhile. */
+  healing(storage: string): Lane {
+    return this.#lane(`healing ${storage}`, HEAP_MB);
+  }
+
   /** The lane that copies whole trees to `storage`, which may take long; and what a tree takes in memory is its own affair. */
   adopting(storage: string): Lane {
     return this.#lane(`adopting ${storage}`, undefined);

@@ -10,7 +10,7 @@ import { close, openat } from "../sys/file.ts";
 import { cstr } from "../sys/name.ts";
 import { btimeFd, statFd } from "../sys/stat.ts";
 import type { LinkRecord } from "./types.ts";
-import { within } from "./within.ts";
+import { within } from "../within.ts";
 
 const VERSION = 1;
 /** Where there is no room for the file now there may be later. */

@@ -1,6 +1,6 @@
 // A rename that replaces nothing, in every filesystem.
 import { RENAME_NOREPLACE } from "../sys/constants.ts";
-import { linkat, renameat2, unlinkat } from "../sys/dir.ts";
+import { lacksFlags, linkat, renameat2, unlinkat } from "../sys/dir.ts";
 import { ERRNO, isErrno, SysError } from "../sys/errno.ts";
 import type { CName } from "../sys/name.ts";
 import { statAt } from "../sys/stat.ts";
@@ -13,7 +13,7 @@ export function renameNew(dir: number, from: CName, to: CName): void {
   try {
     renameat2(dir, from, dir, to, RENAME_NOREPLACE);
   } catch (error) {
-    if (!isErrno(error, "EINVAL", "ENOSYS", "EOPNOTSUPP")) throw error;
+    if (!lacksFlags(error)) throw error;
     renameByLink(dir, from, to);
   }
 }

@@ -4,7 +4,7 @@
 // The private swap name holds, at any moment a SIGKILL may come: our link (nothing happened yet, or all was undone), or what came out.
 import { posix } from "node:path";
 import { RENAME_EXCHANGE, RENAME_NOREPLACE } from "../sys/constants.ts";
-import { renameat2, rmdirat, symlinkat } from "../sys/dir.ts";
+import { lacksFlags, renameat2, rmdirat, symlinkat } from "../sys/dir.ts";
 import { isErrno } from "../sys/errno.ts";
 import { cstr, type CName } from "../sys/name.ts";
 import { isDirectory, statAt, type Stat } from "../sys/stat.ts";
@@ -68,7 +68,7 @@ export function swapIn(swap: Swap): Stat | undefined {
   } catch (error) {
     dropName(dir, swap.name);
     if (isErrno(error, "ENOENT")) return undefined;
-    if (isErrno(error, "EINVAL", "ENOSYS", "EOPNOTSUPP")) return swapInTwoSteps(swap);
+    if (lacksFlags(error)) return swapInTwoSteps(swap);
     throw error;
   }
 }
@@ -135,7 +135,7 @@ function exchangeBack(swap: Swap): boolean {
       bringBack(swap);
       return false;
     }
-    if (!isErrno(error, "EINVAL", "ENOSYS", "EOPNOTSUPP")) throw error;
+    if (!lacksFlags(error)) throw error;
     if (isOurLink(swap, name)) renameat2(dir, swap.name, dir, name);
     return false;
   }
@@ -150,7 +150,7 @@ export function takeOut(swap: Swap): void {
   try {
     renameat2(dir, name, dir, swap.name, RENAME_NOREPLACE);
   } catch (error) {
-    if (!isErrno(error, "EINVAL", "ENOSYS", "EOPNOTSUPP")) throw error;
+    if (!lacksFlags(error)) throw error;
     renameat2(dir, name, dir, swap.name);
   }
 }

@@ -1,6 +1,7 @@
 // Asks mounts that nobody here serves whether they are alive: statfs(2) answers ENOTCONN at once on a dead one and never on a stuck
 // one. So it runs in a child of its own, which is killed at the deadline; a thread could not be.
 import { spawn } from "node:child_process";
+import type { Storage } from "../config/config.ts";
 
 export type Health = "served" | "dead" | "stuck" | "unknown";
 
@@ -39,8 +40,9 @@ export async function probeMounts(mountpoints: readonly string[]): Promise<Map<s
   return health;
 }
 
-/** Those of `paths` that do not answer: whoever looks into them waits. */
-export async function silentAmong(paths: readonly string[]): Promise<string[]> {
+/** Those of `storages`, by path, that do not answer: whoever looks into them waits. */
+export async function silentAmong(storages: readonly Pick<Storage, "persistentStoragePath">[]): Promise<string[]> {
+  const paths = storages.map(({ persistentStoragePath }) => persistentStoragePath);
   return [...(await probeMounts(paths))].filter(([, health]) => health === "stuck").map(([path]) => path);
 }
 

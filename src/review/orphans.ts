@@ -44,7 +44,7 @@ export async function findOrphans(
   progress?: (progress: Progress) => void,
 ): Promise<OrphansReport> {
   const mounts = readMountinfo();
-  const silent = await silentAmong(config.storages.map(({ persistentStoragePath }) => persistentStoragePath));
+  const silent = await silentAmong(config.storages);
   const storages: StorageOrphans[] = [];
   for (const storage of config.storages) {
     try {

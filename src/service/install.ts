@@ -66,7 +66,8 @@ function read(path: string): string | undefined {
   }
 }
 
-function exists(path: string): boolean {
+/** Whether anything stands there; a link counts, even if it leads nowhere from here. */
+export function exists(path: string): boolean {
   try {
     return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
   } catch {

@@ -110,6 +110,10 @@ export const POLLNVAL = 32;
 /** setrlimit(2) */
 export const RLIMIT_NOFILE = 7;
 
+/** flock(2) */
+export const LOCK_EX = 2;
+export const LOCK_NB = 4;
+
 /** fcntl(2), leases */
 export const F_SETSIG = 10;
 export const F_SETLEASE = 1024;

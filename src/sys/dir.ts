@@ -1,6 +1,7 @@
 // Calls that change names: every one takes a directory descriptor and a name, so a path is never walked twice.
 import { AT_REMOVEDIR } from "./constants.ts";
 import { call } from "./call.ts";
+import { isErrno } from "./errno.ts";
 import { libc } from "./libc.ts";
 import type { CName } from "./name.ts";
 
@@ -23,6 +24,9 @@ export const symlinkat = (target: CName, dirfd: number, name: CName): void =>
 /** renameat2(2); `flags` are RENAME_*. ENOSYS/EINVAL where the filesystem lacks a flag. */
 export const renameat2 = (olddirfd: number, oldname: CName, newdirfd: number, newname: CName, flags = 0): void =>
   void call("renameat2", printable(oldname), libc.renameat2, olddirfd, oldname, newdirfd, newname, flags);
+
+/** Whether renameat2 failed for want of its flags: NFS and bindfs have none. */
+export const lacksFlags = (error: unknown): boolean => isErrno(error, "EINVAL", "ENOSYS", "EOPNOTSUPP");
 
 /** linkat(2): a second name for the same file; a symlink itself is linked, not what it names. EPERM where there are no hard links. */
 export const linkat = (olddirfd: number, oldname: CName, newdirfd: number, newname: CName): void =>

@@ -1,4 +1,5 @@
 // Descriptors over sockets (unix(7), SCM_RIGHTS) and datagrams to a named socket; the two things node:net cannot do.
+import type { Socket } from "node:net";
 import {
   AF_UNIX,
   MSG_CMSG_CLOEXEC,
@@ -155,6 +156,9 @@ export function unixAddress(path: string): Buffer {
   name.copy(address, 2);
   return address;
 }
+
+/** The descriptor of a stream of node's; -1 once that is closed. */
+export const fdOf = (socket: Socket): number => (socket as Socket & { _handle: { fd: number } | null })._handle?.fd ?? -1;
 
 /** Whether the other end of a stream was closed, and not only for writing: nobody hears what is sent there. */
 export function hasHungUp(fd: number): boolean {

@@ -7,13 +7,14 @@ import { listedMounts } from "../../daemon/mount-list.ts";
 import { ask } from "../../daemon/control/client.ts";
 import { instanceEnded, lockHolder } from "../../daemon/instance-lock.ts";
 import { describeHolders } from "../../daemon/busy.ts";
-import type { StatusReport } from "../../daemon/status.ts";
-import { EXIT, HmpersistError } from "../../errors.ts";
+import { EXIT } from "../../errors.ts";
 import { findHolders } from "../../mount/holders.ts";
+import { FSTYPE } from "../../mount/options.ts";
 import { unmount as unmountOne } from "../../mount/unmount.ts";
 import { readMountinfo } from "../../sys/mountinfo.ts";
 import { printable } from "../../sys/text.ts";
 import { openDirectory } from "../../sys/walk.ts";
+import { daemonStatus, isNoDaemon } from "../daemon-config.ts";
 import { printJson } from "../json-output.ts";
 import { absolute } from "../working-directory.ts";
 
@@ -32,7 +33,6 @@ interface Result {
 
 const TIMEOUT_MS = 60_000;
 const DAEMON_END_MS = 10_000;
-const STATUS_MS = 2_000;
 
 export async function unmount(targets: readonly string[], options: UnmountOptions): Promise<void> {
   if (options.leftovers && comesBack()) return;
@@ -60,11 +60,11 @@ async function throughDaemon(targets: readonly string[], lazy: boolean): Promise
     const result = await ask<Result>(controlSocket, request, TIMEOUT_MS);
     // The daemon ends once it has nothing left: whoever starts the next one right after this command must not find it still there.
     if (targets.length > 0 || isBusy(result) || (await instanceEnded(lockFile, DAEMON_END_MS))) return result;
-    const { problems } = await ask<StatusReport>(controlSocket, { command: "status" }, STATUS_MS).catch(() => ({ problems: [] }));
+    const problems = (await daemonStatus())?.problems ?? [];
     const pid = lockHolder(lockFile) ?? "unknown";
     return { ...result, daemon: [`the daemon (pid ${pid}) has not ended yet`, ...problems].join("; ") };
   } catch (error) {
-    if (!(error instanceof HmpersistError) || error.code !== "HMP_NO_DAEMON") throw error;
+    if (!isNoDaemon(error)) throw error;
     return leftovers(targets, lazy);
   }
 }
@@ -72,7 +72,7 @@ async function throughDaemon(targets: readonly string[], lazy: boolean): Promise
 // Mounts without a daemon: those of this user that the last daemon listed or that lie in the home, deepest first.
 async function leftovers(targets: readonly string[], lazy: boolean): Promise<Result> {
   const owner = `user_id=${process.getuid?.() ?? 0}`;
-  const own = readMountinfo().filter((mount) => mount.type === "fuse.hmpersist" && mount.superOptions.includes(owner));
+  const own = readMountinfo().filter((mount) => mount.type === FSTYPE && mount.superOptions.includes(owner));
   const listed = new Set(listedMounts(locations(process.env).mountList));
   const home = realHome(homeOf(process.env));
   const ours = own.map((mount) => mount.mountpoint).filter((target) => listed.has(target) || isWithin(target, home));

@@ -3,7 +3,7 @@ import { chmodSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { once } from "node:events";
 import { EXIT, HmpersistError } from "../../errors.ts";
-import { hasHungUp, peerUid } from "../../sys/socket.ts";
+import { fdOf, hasHungUp, peerUid } from "../../sys/socket.ts";
 import type { Log } from "../../log.ts";
 import { MAX_MESSAGE, parseRequest, type ControlReply, type ControlRequest } from "./protocol.ts";
 
@@ -92,8 +92,6 @@ function isHeard(socket: Socket): boolean {
   const fd = fdOf(socket);
   return fd >= 0 && !hasHungUp(fd);
 }
-
-const fdOf = (socket: Socket): number => (socket as unknown as { _handle: { fd: number } | null })._handle?.fd ?? -1;
 
 async function answer(line: string, handler: (request: ControlRequest) => Promise<unknown>, log: Log): Promise<ControlReply> {
   const request = parseRequest(line);
