@@ -1,13 +1,13 @@
 // Mounts go from the server of a daemon that died to the next daemon, or stay where they are: whatever becomes of a daemon that asks for
 // them, and of storages that hang meanwhile.
 import { once } from "node:events";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { deadline, kernelStacks, until } from "../helpers/deadline.ts";
-import { mountAll, mountData, outcome } from "../helpers/faults.ts";
-import { withHungStorage } from "../helpers/hung-storage.ts";
+import { mountData, outcome } from "../helpers/faults.ts";
+import { withHeldAndFree } from "../helpers/hung-storage.ts";
 import { withSandbox, type Sandbox } from "../helpers/sandbox.ts";
 
 const ANSWER_MS = 20_000;
@@ -99,10 +99,7 @@ test.each([
 
 test("a storage that hangs keeps its own mounts from the next daemon, until it answers", { timeout: 180_000 }, () =>
   withSandbox("handover-held", {}, async (sandbox) => {
-    const [real, other] = [join(sandbox.base, "real"), join(sandbox.base, "other")];
-    for (const directory of [join(real, "held"), join(other, "free")]) mkdirSync(directory, { recursive: true });
-    await withHungStorage(real, async (storage) => {
-      await mountAll(sandbox, "kernel", { [storage.path]: { directories: ["held"] }, [other]: { directories: ["free"] } });
+    await withHeldAndFree(sandbox, async (storage) => {
       const free = join(sandbox.home, "free");
       const mounts = sandbox.mounts();
       const writers = ["held", "free"].map((name) => startWriter(sandbox, join(sandbox.home, name), "named"));
@@ -131,7 +128,7 @@ test("a storage that hangs keeps its own mounts from the next daemon, until it a
       for (const writer of writers) writer.tell("c");
       await Promise.all(writers.map((writer) => writer.done()));
       await ended(server);
-      expect(readFileSync(join(real, "held/named"), "utf8")).toBe("abc");
+      expect(readFileSync(join(sandbox.base, "real/held/named"), "utf8")).toBe("abc");
     });
   }),
 );

@@ -1,13 +1,13 @@
 // A storage hangs and holds a thread of the server in a call that cannot be killed. The server is replaced all the same: the mounts of the
 // other storages go on with its successor, those of this one when it answers, and what was asked of it comes before what was asked later.
 import { once } from "node:events";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { EntryState } from "../../src/daemon/status.ts";
 import { deadline, kernelStacks, until } from "../helpers/deadline.ts";
-import { mountAll, outcome } from "../helpers/faults.ts";
-import { withHungStorage } from "../helpers/hung-storage.ts";
+import { outcome } from "../helpers/faults.ts";
+import { withHeldAndFree } from "../helpers/hung-storage.ts";
 import { withSandbox, type Sandbox } from "../helpers/sandbox.ts";
 
 const ANSWER_MS = 20_000;
@@ -37,10 +37,7 @@ test.each([
   { how: "apply --restart-server", shown: "refused", idle: false },
 ] as const)("$how while a storage holds a thread of the server, idle: $idle", { timeout: 180_000 }, ({ how, shown, idle }) =>
   withSandbox("held", {}, async (sandbox) => {
-    const [real, other] = [join(sandbox.base, "real"), join(sandbox.base, "other")];
-    for (const directory of [join(real, "held"), join(other, "free")]) mkdirSync(directory, { recursive: true });
-    await withHungStorage(real, async (storage) => {
-      await mountAll(sandbox, "kernel", { [storage.path]: { directories: ["held"] }, [other]: { directories: ["free"] } });
+    await withHeldAndFree(sandbox, async (storage) => {
       const free = join(sandbox.home, "free");
       const { server } = await sandbox.status();
       const pid = server?.pid ?? 0;
@@ -66,7 +63,7 @@ test.each([
       }
       await line();
       await states(sandbox, { held: "mounted", free: "mounted" });
-      expect(readFileSync(join(real, "held/word"), "utf8")).toBe("six");
+      expect(readFileSync(join(sandbox.base, "real/held/word"), "utf8")).toBe("six");
       writer.kill("SIGKILL");
       await deadline("the end of the writer", ANSWER_MS, once(writer, "exit"), stacks);
       expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0 });

@@ -1,7 +1,10 @@
 // A storage that holds whoever works on it, as a disk that does not answer: two bindfs, one on the other, of which the lower one can be
 // stopped. The upper one has read the request then, so that whoever waits for it cannot be killed either (state D).
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { mountAll } from "./faults.ts";
 import { startMount, type Mounted } from "./mounted.ts";
+import type { Sandbox } from "./sandbox.ts";
 
 export interface HungStorage {
   readonly path: string;
@@ -30,4 +33,14 @@ export async function withHungStorage<T>(source: string, body: (storage: HungSto
     await upper?.dispose();
     await lower.dispose();
   }
+}
+
+/** The same with two directories mounted in the home of `sandbox`: `held` from that storage, `free` from another. */
+export async function withHeldAndFree<T>(sandbox: Sandbox, body: (storage: HungStorage) => Promise<T>): Promise<T> {
+  const [real, other] = [join(sandbox.base, "real"), join(sandbox.base, "other")];
+  for (const directory of [join(real, "held"), join(other, "free")]) mkdirSync(directory, { recursive: true });
+  return withHungStorage(real, async (storage) => {
+    await mountAll(sandbox, "kernel", { [storage.path]: { directories: ["held"] }, [other]: { directories: ["free"] } });
+    return body(storage);
+  });
 }

@@ -1,13 +1,13 @@
 // What a program saved just before the keeper ends, or before its entry goes, is in storage afterwards: the home may be gone a moment later.
 import { spawn } from "node:child_process";
-import { lstatSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { lstatSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { until } from "../helpers/deadline.ts";
 import { startMount } from "../helpers/mounted.ts";
 import { withSandbox } from "../helpers/sandbox.ts";
 import { KeeperProcess } from "./keeper-process.ts";
-import { makeGrounds, type Grounds } from "./place.ts";
+import { makeGrounds, replace, type Grounds } from "./place.ts";
 
 let grounds: Grounds;
 let keeper: KeeperProcess | undefined;
@@ -20,11 +20,6 @@ afterEach(async () => {
 });
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-function replace(target: string, content: string): void {
-  writeFileSync(`${target}.t`, content);
-  renameSync(`${target}.t`, target);
-}
 
 test("a healing that is due is done before the end", async () => {
   const specs = Array.from({ length: 5 }, (_, number) => grounds.spec(`f${number}`));

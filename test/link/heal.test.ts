@@ -26,7 +26,7 @@ import { swapName } from "../../src/link/private-name.ts";
 import type { HealOutcome, LinkRecord } from "../../src/link/types.ts";
 import type { LinkSpec } from "../../src/plan/types.ts";
 import { cstr } from "../../src/sys/name.ts";
-import { makeGrounds, type Grounds } from "./place.ts";
+import { makeGrounds, replace, type Grounds } from "./place.ts";
 
 let grounds: Grounds;
 let spec: LinkSpec;
@@ -52,10 +52,7 @@ const heal = (options?: HealOptions): HealOutcome => {
   return outcome;
 };
 
-function replaceBy(content: string): void {
-  writeFileSync(`${spec.target}.tmp`, content);
-  renameSync(`${spec.target}.tmp`, spec.target);
-}
+const replaceBy = (content: string): void => replace(spec.target, content);
 
 const names = (of: "home" | "storage"): string[] => readdirSync(join(grounds[of], "d")).sort();
 

@@ -1,5 +1,5 @@
 // A home and a storage of one test, and specs of links between them.
-import { mkdirSync } from "node:fs";
+import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { LinkSpec } from "../../src/plan/types.ts";
 import { removeTree, SHM, tempDirectory } from "../helpers/temp.ts";
@@ -43,4 +43,10 @@ export function makeGrounds(name: string): Grounds {
       removeTree(base);
     },
   };
+}
+
+/** Saves as many programs do: a new file takes the place of the old one, or of the link. */
+export function replace(target: string, content: string): void {
+  writeFileSync(`${target}.t`, content);
+  renameSync(`${target}.t`, target);
 }

@@ -1,6 +1,6 @@
 // A home whose filesystem knows no flags of renameat2(2), as NFS and bindfs: what takes one step elsewhere takes two.
 import { execFile } from "node:child_process";
-import { existsSync, linkSync, readFileSync, readdirSync, readlinkSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, linkSync, readFileSync, readdirSync, readlinkSync, renameSync } from "node:fs";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -9,7 +9,7 @@ import type { HealOutcome, LinkOutcome, RemoveOutcome } from "../../src/link/typ
 import type { LinkSpec } from "../../src/plan/types.ts";
 import { cstr } from "../../src/sys/name.ts";
 import { startMount, type Mounted } from "../helpers/mounted.ts";
-import { makeGrounds, type Grounds } from "./place.ts";
+import { makeGrounds, replace, type Grounds } from "./place.ts";
 
 let grounds: Grounds;
 let mirror: Mounted;
@@ -43,10 +43,7 @@ const heal = (): Promise<HealOutcome> => call("heal", "link.healLink(spec, home,
 const below = (): string => join(grounds.home, "file");
 const swap = (): string => join(grounds.home, Buffer.from(swapName(cstr("file")).subarray(0, -1)).toString());
 
-function replaceBy(content: string): void {
-  writeFileSync(`${spec.target}.tmp`, content);
-  renameSync(`${spec.target}.tmp`, spec.target);
-}
+const replaceBy = (content: string): void => replace(spec.target, content);
 
 test("a link that was replaced is healed", async () => {
   replaceBy("new");

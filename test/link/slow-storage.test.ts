@@ -1,6 +1,6 @@
 // A storage that does not answer, or takes long, holds up its own links only, and what waits for it is done when it goes on.
 import { once } from "node:events";
-import { lstatSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { LinkSpec } from "../../src/plan/types.ts";
@@ -8,7 +8,7 @@ import { deadline, until } from "../helpers/deadline.ts";
 import { startMount, type Mounted } from "../helpers/mounted.ts";
 import { withSandbox } from "../helpers/sandbox.ts";
 import { KeeperProcess } from "./keeper-process.ts";
-import { makeGrounds, type Grounds } from "./place.ts";
+import { makeGrounds, replace, type Grounds } from "./place.ts";
 
 let slow: Mounted;
 let grounds: Grounds;
@@ -28,11 +28,6 @@ afterEach(async () => {
 const onSlow = (name: string): LinkSpec => grounds.spec(name, { storage: slow.mountpoint, source: join(slow.mountpoint, name) });
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-function replace(target: string, content: string): void {
-  writeFileSync(`${target}.t`, content);
-  renameSync(`${target}.t`, target);
-}
 
 const isLink = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
 

@@ -1,12 +1,12 @@
 // The keeper's watching: no busy loop in a storm, and polling where inotify is exhausted.
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { lstatSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { until } from "../helpers/deadline.ts";
 import { startMount } from "../helpers/mounted.ts";
 import { KeeperProcess } from "./keeper-process.ts";
-import { makeGrounds, type Grounds } from "./place.ts";
+import { makeGrounds, replace, type Grounds } from "./place.ts";
 
 let grounds: Grounds;
 let keeper: KeeperProcess | undefined;
@@ -19,11 +19,6 @@ afterEach(async () => {
 });
 
 const isLink = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
-
-function replace(target: string, content: string): void {
-  writeFileSync(`${target}.t`, content);
-  renameSync(`${target}.t`, target);
-}
 
 test("watches are one per directory, however many links and other files there are", async () => {
   const specs = Array.from({ length: 40 }, (_, number) => grounds.spec(`a/b/f${number}`));
