@@ -11,15 +11,18 @@ export interface Ran {
 }
 
 const MAX_OUTPUT = 4096;
+/** Of what is shown: fusermount3 says one line. */
+const MAX_SAID = 1000;
 const DEADLINE_MS = 10_000;
 
-const oneLine = (text: string): string =>
-  printable(
-    text
-      .trim()
-      .replace(/^fusermount3?: /, "")
-      .replaceAll(/\s*\n\s*/g, "; "),
-  );
+function oneLine(text: string): string {
+  const line = text
+    .trim()
+    .replace(/^fusermount3?: /, "")
+    .replaceAll(/\s*\n\s*/g, "; ");
+  const shown = printable(line);
+  return shown.length > MAX_SAID ? `${shown.slice(0, MAX_SAID)}…` : shown;
+}
 
 export function runFusermount(
   path: string,

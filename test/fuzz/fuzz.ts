@@ -12,5 +12,5 @@ const LIMITS = { numRuns: 2 ** 31 - 1, interruptAfterTimeLimit: SECONDS * 1000, 
 export async function fuzz<T>(property: fc.IRawProperty<T>): Promise<void> {
   const details = await fc.check(property, LIMITS);
   console.log(`${details.numRuns} runs in ${SECONDS} s`);
-  if (details.failed) throw new Error(fc.defaultReportMessage(details) ?? "failed");
+  if (details.failed) throw new Error(fc.defaultReportMessage(details) ?? "failed", { cause: details.errorInstance });
 }
