@@ -15,10 +15,15 @@ export const isAnyLate = (): boolean => late > 0;
 export class Gate {
   #before: Promise<unknown> = Promise.resolve();
   #stuck: boolean;
+  readonly #answered: () => void;
 
-  /** @param stuck known to be; nothing is looked at then. */
-  constructor(stuck = false) {
+  /**
+   * @param options stuck: known to be; nothing is looked at then.
+   *   answered: called when a look that was late came back, and looks are made again.
+   */
+  constructor({ stuck = false, answered = () => {} }: { readonly stuck?: boolean; readonly answered?: () => void } = {}) {
     this.#stuck = stuck;
+    this.#answered = answered;
   }
 
   /** True while a look has outlived its deadline. */
@@ -55,6 +60,7 @@ export class Gate {
     void running.finally(() => {
       this.#stuck = false;
       late -= 1;
+      this.#answered();
     });
   }
 }

@@ -41,6 +41,7 @@ import { ServerProcess } from "./server-process.ts";
 import type { StatusReport } from "./status.ts";
 import { fingerprint } from "./storages.ts";
 import { syncMount } from "./sync-mount.ts";
+import { TryAgain } from "./try-again.ts";
 import { WorkQueue } from "./work-queue.ts";
 
 export interface DaemonOptions {
@@ -73,8 +74,10 @@ export class Daemon {
   readonly #options: DaemonOptions;
   readonly #log: Log;
   readonly #entries = new Entries();
-  readonly #observer = new Observer();
+  readonly #observer = new Observer({ answered: () => this.#again.soon() });
   readonly #queue = new WorkQueue();
+  /** What answers again was perhaps refused because it did not, or is being refused at this moment: that comes first. */
+  readonly #again = new TryAgain(() => void this.#queue.run(async () => this.#incomplete && this.#repair()));
   readonly #lanes = new Lanes();
   readonly #directories = new Directories(this.#lanes);
   readonly #server: ServerProcess;
@@ -92,6 +95,8 @@ export class Daemon {
   #configFile: string | null = null;
   #desired: Desired | undefined;
   #refusals: readonly Refusal[] = [];
+  /** Some entry is not in place. */
+  #incomplete = false;
   #problems: string[] = [];
   #engine: Promise<EngineProbe> | undefined;
   #stopping = false;
@@ -288,6 +293,7 @@ export class Daemon {
     this.#refusals = plan.refusals;
     for (const refusal of plan.refusals) this.#log.warn({ ...refusal }, "refused");
     const unplaced = new Set([...failed.keys(), ...plan.refusals.map((refusal) => refusal.target)]);
+    this.#incomplete = unplaced.size > 0;
     if (this.#desired !== undefined) await this.#links.watch(this.#desired, unplaced);
     const report = await this.#report();
     return { exitCode: worstOf([...failed.values()], plan.refusals.length), report };

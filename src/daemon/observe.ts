@@ -19,17 +19,22 @@ export type HeldMounts = ReadonlyMap<string, HeldMount> | "living";
 export class Observer {
   readonly #gates = new Map<string, Gate>();
   readonly #storages = new Storages();
+  readonly #answered: (() => void) | undefined;
   #table: readonly MountInfo[] | undefined;
 
-  /** @param silent storages that are known not to answer: for a process with few threads to lose. */
-  constructor(silent: readonly string[] = []) {
-    for (const storage of silent) this.#gates.set(storage, new Gate(true));
+  /**
+   * @param options silent: storages that are known not to answer: for a process with few threads to lose.
+   *   answered: called when one that was found not to answer does.
+   */
+  constructor({ silent = [], answered }: { readonly silent?: readonly string[]; readonly answered?: () => void } = {}) {
+    this.#answered = answered;
+    for (const storage of silent) this.#gates.set(storage, new Gate({ stuck: true }));
   }
 
   #gate(root: string): Gate {
     const known = this.#gates.get(root);
     if (known !== undefined) return known;
-    const gate = new Gate();
+    const gate = new Gate(this.#answered === undefined ? {} : { answered: this.#answered });
     this.#gates.set(root, gate);
     return gate;
   }

@@ -27,7 +27,7 @@ export async function plan(options: PlanOptions): Promise<void> {
   const status = daemonStatus();
   const { config } = await loadSettings(await settingsFor(options));
   const desired = makeDesired(config, { root: process.geteuid?.() === 0 });
-  const observer = new Observer(await silentAmong(config.storages));
+  const observer = new Observer({ silent: await silentAmong(config.storages) });
   const observation = await observer.observe(desired, heldMounts(await status), await ownLinks(desired.home));
   const made = makePlan(desired, observation);
   if (options.json === true) {
