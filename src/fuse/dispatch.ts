@@ -3,7 +3,6 @@
 // request and a logged stack.
 import { ERRNO } from "../sys/errno.ts";
 import { opOf, OPS, type Op } from "./abi/ops.ts";
-
 import { fuse_in_header, fuse_out_header } from "./abi/structs.ts";
 import { FUSE_UNIQUE_RESEND_HI } from "./abi/constants.ts";
 import { REPLY, REPLY_SIZE, REQUEST, type Memory } from "./codec/memory.ts";
@@ -11,29 +10,27 @@ import { Request } from "./codec/request.ts";
 import { traceReply, traceRequest } from "./codec/trace.ts";
 import { failpoint, failpoints } from "./failpoint.ts";
 import { FAULTS } from "./faults.ts";
-import { handlerOf, type Handler } from "./passthrough/handlers.ts";
+import { handlerOf, OF_SESSION, type Handler } from "./passthrough/handlers.ts";
 import { CHANGE, type Journal } from "./passthrough/journal.ts";
 import { DEFERRED, type Passthrough } from "./passthrough/passthrough.ts";
 import { REPEATS, type Repeat } from "./passthrough/repeat.ts";
 
 /** What the dispatcher is given by its session. */
 export interface DispatchHost {
-  /** Undefined for INIT, DESTROY and INTERRUPT, which it answers itself through `own`. */
   readonly fs: Passthrough;
-  /** Requests about the connection. */
-  own(opcode: number): number;
+  /** Answers a request about the connection, which is no handler's: see OF_SESSION. */
+  own(name: string): number;
   readonly journal: Journal;
   log(message: string): void;
   readonly trace: boolean;
 }
 
 const handlers: (Handler | undefined)[] = [];
-const OWN = new Set<string>(["INIT", "DESTROY", "INTERRUPT"]);
 const own: boolean[] = [];
 const repeats: (Repeat | undefined)[] = [];
 for (const op of OPS) {
   handlers[op.opcode] = handlerOf(op.name);
-  own[op.opcode] = OWN.has(op.name);
+  own[op.opcode] = (OF_SESSION as readonly string[]).includes(op.name);
   repeats[op.opcode] = REPEATS[op.name];
 }
 
@@ -73,10 +70,10 @@ export class Dispatcher {
     const redelivered = hi >= FUSE_UNIQUE_RESEND_HI;
     if (redelivered && !journal.admits(lo, hi)) return -ERRNO.EIO;
     journal.begin(lo, hi);
-    if (op.refused !== undefined) return -ERRNO[op.refused.errno];
+    if (op.refused !== undefined) return -ERRNO.ENOSYS;
     try {
       if (failpoints) failpoint("serve", op, this.req);
-      if (own[op.opcode] === true) return this.#host.own(op.opcode);
+      if (own[op.opcode] === true) return this.#host.own(op.name);
       const repeat = repeats[op.opcode];
       const handler = handlers[op.opcode] as Handler;
       if (repeat !== undefined) return this.#change(op, repeat, handler, redelivered, lo, hi);

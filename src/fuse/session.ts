@@ -28,8 +28,6 @@ import { SharedTables } from "./passthrough/shared-tables.ts";
 import { HEADER } from "./passthrough/table-layout.ts";
 import type { Turn } from "./turn.ts";
 
-const INIT = 26;
-
 /** What a session needs of its thread. */
 export interface SessionHost {
   /** `device`, a duplicate, is its own from here on. */
@@ -118,7 +116,7 @@ export class Session {
       );
       this.#dispatcher = new Dispatcher(mem, request, {
         fs: this.fs,
-        own: (opcode) => this.#own(opcode, request, behaviour, mayPassthrough && !isStacked(type)),
+        own: (name) => this.#own(name, request, behaviour, mayPassthrough && !isStacked(type)),
         journal: this.#tables.journal,
         log: (message) => host.log(message),
         trace: spec.trace,
@@ -158,8 +156,8 @@ export class Session {
   }
 
   // INIT; DESTROY asks for nothing; INTERRUPT comes too late for what is answered in one go, and a lane's work is finished anyway.
-  #own(opcode: number, request: Request, behaviour: Behaviour, mayPassthrough: boolean): number {
-    if (opcode !== INIT) return 0;
+  #own(name: string, request: Request, behaviour: Behaviour, mayPassthrough: boolean): number {
+    if (name !== "INIT") return 0;
     const result = init(this.#mem, request, behaviour, this.#tables, mayPassthrough);
     if (result >= 0) this.#host.negotiated(featuresOf(behaviour));
     return result;

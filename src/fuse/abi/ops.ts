@@ -1,8 +1,8 @@
-// THE operation table. Dispatch, the length checks, trace and the README's list of answered opcodes derive from it: an opcode that is
-// not here, or is here without a handler, is answered with its `errno` and there is no third place to change.
+// THE operation table. Dispatch, the length checks, trace and the README's list of answered opcodes derive from it. An opcode that is not
+// here is answered with ENOSYS, as is one that is here as refused; any other must have a handler (passthrough/handlers.ts), or nothing compiles.
 import * as s from "./structs.ts";
 
-interface Op {
+export interface Op {
   readonly opcode: number;
   readonly name: string;
   /** Bytes of the fixed struct behind the header; a request shorter than that is EIO. */
@@ -15,19 +15,22 @@ interface Op {
   readonly layout: Readonly<Record<string, number>> | undefined;
   /** What the answer is, for trace and the documentation. */
   readonly out: string;
-  /** Why an opcode has no handler: its errno is the answer. */
-  readonly refused?: { readonly errno: "ENOSYS" | "ENOTTY"; readonly reason: string };
+  /** Why an opcode has no handler: the answer is ENOSYS. */
+  readonly refused?: string;
 }
 
-type Options = Partial<Pick<Op, "reply" | "refused" | "size">>;
-const row = (
+/** The name is part of the type, so that a row without a handler is a type error. */
+type Row<N extends string> = Op & { readonly name: N };
+
+type Options = Partial<Pick<Op, "reply" | "size">>;
+const row = <N extends string>(
   opcode: number,
-  name: string,
+  name: N,
   layout: (Readonly<Record<string, number>> & { SIZE: number }) | undefined,
   names: 0 | 1 | 2,
   out: string,
   options: Options = {},
-): Op => ({
+): Row<N> => ({
   opcode,
   name,
   size: layout?.SIZE ?? 0,
@@ -37,8 +40,10 @@ const row = (
   out,
   ...options,
 });
-const refused = (opcode: number, name: string, errno: "ENOSYS" | "ENOTTY", reason: string): Op =>
-  row(opcode, name, undefined, 0, "error", { refused: { errno, reason } });
+const refused = <N extends string>(opcode: number, name: N, reason: string): Row<N> & { readonly refused: string } => ({
+  ...row(opcode, name, undefined, 0, "error"),
+  refused: reason,
+});
 
 export const OPS = [
   row(1, "LOOKUP", undefined, 1, "fuse_entry_out"),
@@ -71,32 +76,30 @@ export const OPS = [
   row(28, "READDIR", s.fuse_read_in, 0, "fuse_dirent..."),
   row(29, "RELEASEDIR", s.fuse_release_in, 0, "empty"),
   row(30, "FSYNCDIR", s.fuse_fsync_in, 0, "empty"),
-  refused(31, "GETLK", "ENOSYS", "locks are the kernel's own (FUSE_POSIX_LOCKS is not negotiated)"),
-  refused(32, "SETLK", "ENOSYS", "locks are the kernel's own"),
-  refused(33, "SETLKW", "ENOSYS", "locks are the kernel's own; a waiting server thread would hang its callers"),
-  refused(34, "ACCESS", "ENOSYS", "default_permissions: the kernel checks modes and ACLs itself"),
+  refused(31, "GETLK", "locks are the kernel's own (FUSE_POSIX_LOCKS is not negotiated)"),
+  refused(32, "SETLK", "locks are the kernel's own"),
+  refused(33, "SETLKW", "locks are the kernel's own; a waiting server thread would hang its callers"),
+  refused(34, "ACCESS", "default_permissions: the kernel checks modes and ACLs itself"),
   row(35, "CREATE", s.fuse_create_in, 1, "fuse_entry_out + fuse_open_out"),
   row(36, "INTERRUPT", s.fuse_interrupt_in, 0, "none", { reply: false }),
-  refused(37, "BMAP", "ENOSYS", "only for a mount of a block device"),
+  refused(37, "BMAP", "only for a mount of a block device"),
   row(38, "DESTROY", undefined, 0, "empty"),
   row(39, "IOCTL", s.fuse_ioctl_in, 0, "fuse_ioctl_out + bytes"),
-  refused(40, "POLL", "ENOSYS", "regular files are always ready; the kernel answers by itself from then on"),
-  refused(41, "NOTIFY_REPLY", "ENOSYS", "FUSE_NOTIFY_RETRIEVE is never sent"),
+  refused(40, "POLL", "regular files are always ready; the kernel answers by itself from then on"),
+  refused(41, "NOTIFY_REPLY", "FUSE_NOTIFY_RETRIEVE is never sent"),
   row(42, "BATCH_FORGET", s.fuse_batch_forget_in, 0, "none", { reply: false }),
   row(43, "FALLOCATE", s.fuse_fallocate_in, 0, "empty"),
   row(44, "READDIRPLUS", s.fuse_read_in, 0, "fuse_direntplus..."),
   row(45, "RENAME2", s.fuse_rename2_in, 2, "empty"),
   row(46, "LSEEK", s.fuse_lseek_in, 0, "fuse_lseek_out"),
   row(47, "COPY_FILE_RANGE", s.fuse_copy_file_range_in, 0, "fuse_write_out"),
-  refused(48, "SETUPMAPPING", "ENOSYS", "DAX exists on virtiofs only"),
-  refused(49, "REMOVEMAPPING", "ENOSYS", "DAX exists on virtiofs only"),
+  refused(48, "SETUPMAPPING", "DAX exists on virtiofs only"),
+  refused(49, "REMOVEMAPPING", "DAX exists on virtiofs only"),
   row(50, "SYNCFS", s.fuse_syncfs_in, 0, "empty"),
   row(51, "TMPFILE", s.fuse_create_in, 1, "fuse_entry_out + fuse_open_out"),
   row(52, "STATX", s.fuse_statx_in, 0, "fuse_statx_out"),
   row(53, "COPY_FILE_RANGE_64", s.fuse_copy_file_range_in, 0, "fuse_copy_file_range_out"),
 ] as const satisfies readonly Op[];
-
-export type { Op };
 
 const byOpcode: (Op | undefined)[] = [];
 for (const op of OPS) byOpcode[op.opcode] = op;

@@ -1,4 +1,4 @@
-// Which function answers which row of the operation table. `satisfies` makes a row without a handler (or a refusal) a type error.
+// Which function answers which row of the operation table. `satisfies` makes a row that has neither a handler nor a refusal a type error.
 import type { OPS } from "../abi/ops.ts";
 import { getattr, setattr, statfs, statx } from "./attr.ts";
 import { opendir, readdir, readdirplus, releasedir } from "./dir.ts";
@@ -13,11 +13,13 @@ import { getxattr, listxattr, removexattr, setxattr } from "./xattr.ts";
 /** Answers the request in `fs.req`: bytes of payload written at OUT, -errno, or DEFERRED. */
 export type Handler = (fs: Passthrough) => number;
 
-type Named = (typeof OPS)[number]["name"];
-/** Requests the session answers itself: they concern the connection, not files. */
-type OfSession = "INIT" | "DESTROY" | "INTERRUPT";
+/** Requests that concern the connection and not files: the session answers them itself. */
+export const OF_SESSION = ["INIT", "DESTROY", "INTERRUPT"] as const;
 
-const HANDLERS: Partial<Record<Named, Handler>> = {
+type AnyRow = (typeof OPS)[number];
+type Answered = Exclude<AnyRow, { readonly refused: string } | { readonly name: (typeof OF_SESSION)[number] }>["name"];
+
+const HANDLERS = {
   LOOKUP: lookup,
   FORGET: forget,
   GETATTR: getattr,
@@ -57,7 +59,7 @@ const HANDLERS: Partial<Record<Named, Handler>> = {
   TMPFILE: tmpfile,
   STATX: statx,
   COPY_FILE_RANGE_64: copyFileRange64,
-};
+} satisfies Record<Answered, Handler>;
 
 /** The handler of a row; undefined for the session's own and for refused ones. */
-export const handlerOf = (name: string): Handler | undefined => HANDLERS[name as Exclude<Named, OfSession>];
+export const handlerOf = (name: string): Handler | undefined => (HANDLERS as Partial<Record<string, Handler>>)[name];
