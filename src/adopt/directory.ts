@@ -9,7 +9,7 @@ import { isErrno } from "../sys/errno.ts";
 import { chmodFd } from "../sys/fd-path.ts";
 import { close } from "../sys/file.ts";
 import { libc } from "../sys/libc.ts";
-import { cstr, type CName } from "../sys/name.ts";
+import { cstr, nameText, type CName } from "../sys/name.ts";
 import { isDirectory, isSymlink, sameMount, statAt, statFd } from "../sys/stat.ts";
 import { printable } from "../sys/text.ts";
 import { HmpersistError } from "../errors.ts";
@@ -175,7 +175,7 @@ export class DirectoryAdoption {
   }
 
   get asidePath(): string {
-    return this.#target.path.replace(/[^/]*$/, Buffer.from(this.#aside.subarray(0, -1)).toString());
+    return this.#target.path.replace(/[^/]*$/, nameText(this.#aside));
   }
 
   // An aside that holds data, with all of it noted to be in storage; or all is done but for the note.

@@ -4,7 +4,7 @@ import { O_CLOEXEC, O_CREAT, O_NOFOLLOW, O_RDONLY, O_TRUNC, O_WRONLY } from "../
 import { renameat2, unlinkat } from "../sys/dir.ts";
 import { isErrno } from "../sys/errno.ts";
 import { close, fsync, openat, pread, pwriteAll } from "../sys/file.ts";
-import { cstr } from "../sys/name.ts";
+import { cstr, nameText } from "../sys/name.ts";
 import { statFd } from "../sys/stat.ts";
 import { adoptJournalName } from "../link/private-name.ts";
 import { syncDirectory, type Place } from "../sys/walk.ts";
@@ -37,7 +37,7 @@ export function readJournal(source: Place): Entry | undefined {
 /** Replaces the entry as a whole, on disk when it returns. */
 export function writeJournal(source: Place, entry: Entry): void {
   const name = adoptJournalName(source.name);
-  const temporary = cstr(`${Buffer.from(name.subarray(0, -1)).toString()}.new`);
+  const temporary = cstr(`${nameText(name)}.new`);
   const fd = openat(source.dir, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0o600);
   try {
     pwriteAll(fd, Buffer.from(JSON.stringify(entry)), 0);

@@ -2,7 +2,7 @@
 import { posix } from "node:path";
 import { linkat, unlinkat } from "../sys/dir.ts";
 import { isErrno } from "../sys/errno.ts";
-import { cstr, type CName } from "../sys/name.ts";
+import { cstr, nameText, type CName } from "../sys/name.ts";
 import type { Place } from "../sys/walk.ts";
 import { renameNew } from "./rename-new.ts";
 
@@ -34,7 +34,7 @@ function dated(place: Place, make: (name: CName) => void): string {
     const name = backupName(place.name, now, attempt);
     try {
       make(name);
-      return posix.join(posix.dirname(place.path), Buffer.from(name.subarray(0, -1)).toString());
+      return posix.join(posix.dirname(place.path), nameText(name));
     } catch (error) {
       if (!isErrno(error, "EEXIST") || attempt === TRIES) throw error;
     }

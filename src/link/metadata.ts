@@ -1,7 +1,7 @@
 // Everything a file has beside its bytes, carried over to a copy: owner, permissions, ACLs and other extended attributes, times.
 import { ERRNO, SysError } from "../sys/errno.ts";
 import { chmodFd, chownFd, getXattr, listXattrs, removeXattr, setXattr } from "../sys/fd-path.ts";
-import { cstr, type CName } from "../sys/name.ts";
+import { cstr, nameText, type CName } from "../sys/name.ts";
 import type { Stat } from "../sys/stat.ts";
 import { utimensFd } from "../sys/times.ts";
 
@@ -9,9 +9,9 @@ const ACLS = new Set(["system.posix_acl_access", "system.posix_acl_default"]);
 /** Labels are the storage's policy, not the file's content. */
 const NOT_COPIED = new Set(["security.selinux", "security.ima", "security.evm", "security.apparmor"]);
 
-export const isAcl = (name: CName): boolean => ACLS.has(text(name));
+export const isAcl = (name: CName): boolean => ACLS.has(nameText(name));
 
-export const isCopied = (name: CName): boolean => !NOT_COPIED.has(text(name));
+export const isCopied = (name: CName): boolean => !NOT_COPIED.has(nameText(name));
 
 /** Carries everything over to the open file `to`. Returns what the storage cannot hold, in words. */
 export function copyMetadata(from: number, stat: Stat, to: number): string[] {
@@ -28,7 +28,7 @@ export function copyAttributes(from: number, stat: Stat, to: number): string[] {
   for (const name of ACLS) removeXattr(to, cstr(name));
   const names = listXattrs(from).filter((name) => isCopied(name));
   // Before chmod: what is read-only for its owner takes no attribute of the user's.
-  const users = names.filter((name) => text(name).startsWith("user."));
+  const users = names.filter((name) => nameText(name).startsWith("user."));
   lost.push(...copyXattrs(from, to, users));
   // After chown, which clears set-uid; before the ACL, whose mask is the group's permission.
   chmodFd(to, stat.mode & 0o7777);
@@ -49,7 +49,7 @@ const copyXattrs = (from: number, to: number, names: readonly CName[]): string[]
       const value = getXattr(from, name);
       return value !== undefined && setXattr(to, name, value) < 0;
     })
-    .map((name) => `attribute ${text(name)}`);
+    .map((name) => `attribute ${nameText(name)}`);
 
 // Only root may give files away; for everybody else the file is theirs already.
 function allowed(work: () => void): boolean {
@@ -61,5 +61,3 @@ function allowed(work: () => void): boolean {
     throw error;
   }
 }
-
-const text = (name: CName): string => Buffer.from(name.subarray(0, -1)).toString("utf8");

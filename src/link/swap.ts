@@ -6,7 +6,7 @@ import { posix } from "node:path";
 import { RENAME_EXCHANGE, RENAME_NOREPLACE } from "../sys/constants.ts";
 import { lacksFlags, renameat2, rmdirat, symlinkat } from "../sys/dir.ts";
 import { isErrno } from "../sys/errno.ts";
-import { cstr, type CName } from "../sys/name.ts";
+import { cstr, nameText, type CName } from "../sys/name.ts";
 import { isDirectory, statAt, type Stat } from "../sys/stat.ts";
 import { moveAside } from "./backup.ts";
 import { sameInode } from "./known.ts";
@@ -27,7 +27,7 @@ export interface Swap {
 
 export function swapOf(place: Place, text: string): Swap {
   const name = swapName(place.name);
-  return { place, name, path: posix.join(posix.dirname(place.path), Buffer.from(name.subarray(0, -1)).toString()), text };
+  return { place, name, path: posix.join(posix.dirname(place.path), nameText(name)), text };
 }
 
 /** What lies under the swap name. */

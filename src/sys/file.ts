@@ -2,11 +2,11 @@
 import { call } from "./call.ts";
 import { F_DUPFD_CLOEXEC } from "./constants.ts";
 import { libc } from "./libc.ts";
-import type { CName } from "./name.ts";
+import { quotedName, type CName } from "./name.ts";
 
 /** openat(2); `mode` matters with O_CREAT and O_TMPFILE and is subject to the umask. Returns the descriptor. */
 export const openat = (dirfd: number, name: CName, flags: number, mode = 0): number =>
-  call("openat", printable(name), libc.openat, dirfd, name, flags, mode);
+  call("openat", quotedName(name), libc.openat, dirfd, name, flags, mode);
 
 export const close = (fd: number): void => void call("close", `fd ${fd}`, libc.close, fd);
 /** A close-on-exec duplicate. */
@@ -25,5 +25,3 @@ export function pwriteAll(fd: number, buffer: Uint8Array, offset: number): void 
     done += call("pwrite", `fd ${fd}`, libc.pwrite, fd, buffer.subarray(done), buffer.length - done, offset + done);
   }
 }
-
-const printable = (name: CName): string => JSON.stringify(Buffer.from(name.subarray(0, -1)).toString("utf8"));

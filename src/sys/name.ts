@@ -13,3 +13,9 @@ export function cstr(name: string | Uint8Array): CName {
   out.set(bytes);
   return out as Uint8Array as CName;
 }
+
+/** The name as text, without its NUL; what of it is not UTF-8 is replaced. */
+export const nameText = (name: CName): string => Buffer.from(name.subarray(0, -1)).toString("utf8");
+
+/** The same in quotes, for the message of a failed call. */
+export const quotedName = (name: CName): string => JSON.stringify(nameText(name));

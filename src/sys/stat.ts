@@ -6,7 +6,7 @@ import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG }
 import { call, raw } from "./call.ts";
 import { ERRNO, SysError } from "./errno.ts";
 import { libc } from "./libc.ts";
-import { cstr, type CName } from "./name.ts";
+import { cstr, nameText, type CName } from "./name.ts";
 
 /** Offsets in struct statx. */
 export const STATX = {
@@ -89,7 +89,7 @@ function decode(): Stat {
 export function statAt(dirfd: number, name: CName): Stat | undefined {
   const result = raw(libc.statx, dirfd, name, AT_SYMLINK_NOFOLLOW, STATX_STAT, buffer);
   if (result === -ERRNO.ENOENT) return undefined;
-  if (result < 0) throw new SysError("statx", -result, text(name));
+  if (result < 0) throw new SysError("statx", -result, nameText(name));
   return decode();
 }
 
@@ -117,5 +117,3 @@ export const isRegular = (stat: Stat): boolean => (stat.mode & S_IFMT) === S_IFR
 
 /** Whether nothing is mounted between the two. */
 export const sameMount = (a: Stat, b: Stat): boolean => a.dev === b.dev && a.mount === b.mount;
-
-const text = (name: CName): string => Buffer.from(name.subarray(0, -1)).toString("utf8");
