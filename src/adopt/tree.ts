@@ -1,10 +1,10 @@
 // A directory tree as open descriptors and bytes: no name is decoded, no link followed, nothing entered that is mounted inside.
 import { readdirSync } from "node:fs";
-import { O_CLOEXEC, O_DIRECTORY, O_NOATIME, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } from "../sys/constants.ts";
+import { O_CLOEXEC, O_DIRECTORY, O_NOATIME, O_NOFOLLOW, O_RDONLY } from "../sys/constants.ts";
 import { rmdirat, unlinkat } from "../sys/dir.ts";
 import { isErrno } from "../sys/errno.ts";
 import { chmodFd, fdPath } from "../sys/fd-path.ts";
-import { close, openat } from "../sys/file.ts";
+import { close, openat, openForReading } from "../sys/file.ts";
 import { cstr, type CName } from "../sys/name.ts";
 import { isDirectory, isRegular, sameMount, statAt, statFd, type Stat } from "../sys/stat.ts";
 import { printableBytes } from "../sys/text.ts";
@@ -24,7 +24,7 @@ export function inDirectory<T>(dir: number, name: CName, work: (fd: number) => T
 
 /** Runs `work` with the file open for reading; its atime stays where that may be asked for. */
 export function withFile<T>(dir: number, name: CName, work: (fd: number) => T): T {
-  const fd = openForReading(dir, name);
+  const fd = openQuietly(dir, name);
   try {
     return work(fd);
   } finally {
@@ -32,13 +32,12 @@ export function withFile<T>(dir: number, name: CName, work: (fd: number) => T): 
   }
 }
 
-function openForReading(dir: number, name: CName): number {
-  const flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+function openQuietly(dir: number, name: CName): number {
   try {
-    return openat(dir, name, flags | O_NOATIME);
+    return openForReading(dir, name, O_NOATIME);
   } catch (error) {
     if (!isErrno(error, "EPERM")) throw error;
-    return openat(dir, name, flags);
+    return openForReading(dir, name);
   }
 }
 

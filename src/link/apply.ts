@@ -1,8 +1,8 @@
 // Puts a link in its place and takes it away again. What stands in the way is settled by the entry's `onConflict`; nothing is ever
 // dropped but an empty file, one with the same content as storage, or a link that we made.
-import { O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } from "../sys/constants.ts";
+import { O_CLOEXEC, O_NOFOLLOW, O_RDONLY } from "../sys/constants.ts";
 import { isErrno } from "../sys/errno.ts";
-import { close, fsync, openat } from "../sys/file.ts";
+import { close, fsync, openat, openForReading } from "../sys/file.ts";
 import { isDirectory, isRegular, isSymlink, statFd, type Stat } from "../sys/stat.ts";
 import type { LinkSpec } from "../plan/types.ts";
 import { moveAside } from "./backup.ts";
@@ -110,14 +110,14 @@ function isSuperfluous({ target, source }: Places, found: Stat): boolean {
     }
   }
   if (!isRegular(found)) return false;
-  const fds = [openat(target.dir, target.name, READ)];
+  const fds = [openForReading(target.dir, target.name)];
   try {
     const [fd = -1] = fds;
     if (!sameInode(statFd(fd), found) || hasWriter(fd, target.path)) return false;
     if (found.size === 0) return true;
     const stored = statPlace(source);
     if (stored === undefined || !isRegular(stored) || stored.size !== found.size) return false;
-    const other = openat(source.dir, source.name, READ);
+    const other = openForReading(source.dir, source.name);
     fds.push(other);
     if (!sameBytes(fd, other)) return false;
     // From now on it is the only one.
@@ -128,8 +128,6 @@ function isSuperfluous({ target, source }: Places, found: Stat): boolean {
     for (const fd of fds) close(fd);
   }
 }
-
-const READ = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 
 function replace({ swap }: Places, found: Stat): boolean {
   const out = swapIn(swap);
@@ -144,7 +142,7 @@ function replace({ swap }: Places, found: Stat): boolean {
 
 function isStill(swap: Swap, out: Stat, found: Stat): boolean {
   if (!isRegular(out) || !unchanged(out, found)) return false;
-  const fd = openat(swap.place.dir, swap.name, READ);
+  const fd = openForReading(swap.place.dir, swap.name);
   try {
     return !hasWriter(fd, swap.path);
   } finally {

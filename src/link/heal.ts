@@ -3,9 +3,8 @@
 //
 // A read lease on the plain file, held from the last comparison on, tells whether anybody has it open for writing; such a file is
 // left alone until they are done.
-import { O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } from "../sys/constants.ts";
 import { isErrno } from "../sys/errno.ts";
-import { close, openat } from "../sys/file.ts";
+import { close, openForReading } from "../sys/file.ts";
 import { leaseStands, takeReadLease } from "../sys/lease.ts";
 import { isDirectory, isRegular, isSymlink, statFd, type Stat } from "../sys/stat.ts";
 import type { LinkSpec } from "../plan/types.ts";
@@ -122,7 +121,7 @@ function healFile(places: Places, spec: LinkSpec, memory: Memory, options: HealO
   const { target } = places;
   let fd: number;
   try {
-    fd = openat(target.dir, target.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    fd = openForReading(target.dir, target.name);
   } catch (error) {
     if (isErrno(error, "ENOENT", "ELOOP", "ENXIO")) return AGAIN;
     throw error;
@@ -155,7 +154,7 @@ function isSettled({ target, source }: Places, fd: number, before: Stat): boolea
   const now = statPlace(target);
   if (isWriter(lease, target.path) || now === undefined || !untouched(before, statFd(fd)) || !sameInode(now, before)) return false;
   if (before.size > COMPARE_MAX) return true;
-  const copy = openat(source.dir, source.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  const copy = openForReading(source.dir, source.name);
   try {
     return sameBytes(fd, copy);
   } finally {

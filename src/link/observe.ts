@@ -1,9 +1,9 @@
 // Looks at what stands at a path, without following a link and without changing a thing. Blocks: for worker threads and short programs.
 import { opendirSync } from "node:fs";
-import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } from "../sys/constants.ts";
+import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_RDONLY } from "../sys/constants.ts";
 import { SysError } from "../sys/errno.ts";
 import { fdPath } from "../sys/fd-path.ts";
-import { close, openat, pread } from "../sys/file.ts";
+import { close, openat, openForReading, pread } from "../sys/file.ts";
 import { cstr } from "../sys/name.ts";
 import { isDirectory, isRegular, isSymlink, statAt, statFd } from "../sys/stat.ts";
 import { printableBytes } from "../sys/text.ts";
@@ -61,7 +61,7 @@ export function firstNames(fd: number): string[] {
 export function sameContent(a: string, b: string): boolean {
   const fds: number[] = [];
   try {
-    for (const path of [a, b]) fds.push(openat(AT_FDCWD, cstr(path), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    for (const path of [a, b]) fds.push(openForReading(AT_FDCWD, cstr(path)));
     const [fdA, fdB] = fds;
     return fdA !== undefined && fdB !== undefined && sameBytes(fdA, fdB);
   } catch (error) {

@@ -1,7 +1,6 @@
 // What a SIGKILL between two steps left under the swap name is sorted out before anything else: nothing is dropped unless storage has
 // its content. Which of two is newer is told by ctime, which programs cannot set: the exchange itself set it for what came out.
-import { O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } from "../sys/constants.ts";
-import { close, openat } from "../sys/file.ts";
+import { close, openForReading } from "../sys/file.ts";
 import { isDirectory, isRegular, isSymlink, statFd, type Stat } from "../sys/stat.ts";
 import { moveAside } from "./backup.ts";
 import { sameInode } from "./known.ts";
@@ -36,7 +35,7 @@ export function recover(places: Places): void {
 function recoverFile(places: Places, left: Stat, linked: boolean): void {
   const { swap, source } = places;
   const stored = statPlace(source);
-  const fd = openat(swap.place.dir, swap.name, READ);
+  const fd = openForReading(swap.place.dir, swap.name);
   try {
     const busy = hasWriter(fd, swap.path);
     if (!busy && stored !== undefined && isRegular(stored) && isSame(places, fd)) return dropSwap(swap);
@@ -51,10 +50,8 @@ function recoverFile(places: Places, left: Stat, linked: boolean): void {
   dropSwap(swap);
 }
 
-const READ = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
-
 function isSame({ source }: Places, fd: number): boolean {
-  const other = openat(source.dir, source.name, READ);
+  const other = openForReading(source.dir, source.name);
   try {
     return sameBytes(fd, other);
   } finally {

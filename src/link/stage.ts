@@ -1,9 +1,9 @@
 // The storage side of a healing: a complete copy under a private name, then a rename over the file. Until that rename nothing the user
 // named has changed; a stage left by a SIGKILL is worthless and simply written anew.
-import { O_CLOEXEC, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } from "../sys/constants.ts";
+import { O_CLOEXEC, O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } from "../sys/constants.ts";
 import { renameat2, unlinkat } from "../sys/dir.ts";
 import { isErrno } from "../sys/errno.ts";
-import { close, fsync, openat } from "../sys/file.ts";
+import { close, fsync, openat, openForReading } from "../sys/file.ts";
 import type { CName } from "../sys/name.ts";
 import { isDirectory, isRegular, statFd, type Stat } from "../sys/stat.ts";
 import { keepAside, pruneBackups } from "./backup.ts";
@@ -66,15 +66,13 @@ function sameAsStage(place: Place, before: Stat): boolean {
   if (before.size === 0) return true;
   const fds: number[] = [];
   try {
-    for (const name of [place.name, stageName(place.name)]) fds.push(openat(place.dir, name, READ));
+    for (const name of [place.name, stageName(place.name)]) fds.push(openForReading(place.dir, name));
     const [a, b] = fds;
     return a !== undefined && b !== undefined && statFd(a).size === before.size && sameBytes(a, b);
   } finally {
     for (const fd of fds) close(fd);
   }
 }
-
-const READ = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 
 /** unlinkat(2) of what may be gone already. */
 export function dropName(dir: number, name: CName): void {

@@ -1,12 +1,16 @@
 // Calls on one open file. Sizes and offsets are bytes; failures throw SysError with the man page's errno.
 import { call } from "./call.ts";
-import { F_DUPFD_CLOEXEC } from "./constants.ts";
+import { F_DUPFD_CLOEXEC, O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } from "./constants.ts";
 import { libc } from "./libc.ts";
 import { quotedName, type CName } from "./name.ts";
 
 /** openat(2); `mode` matters with O_CREAT and O_TMPFILE and is subject to the umask. Returns the descriptor. */
 export const openat = (dirfd: number, name: CName, flags: number, mode = 0): number =>
   call("openat", quotedName(name), libc.openat, dirfd, name, flags, mode);
+
+/** Opens a file for reading, whatever stands there by now: a link is not followed (ELOOP), a fifo is not waited for. `flags` are more of them. */
+export const openForReading = (dirfd: number, name: CName, flags = 0): number =>
+  openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | flags);
 
 export const close = (fd: number): void => void call("close", `fd ${fd}`, libc.close, fd);
 /** A close-on-exec duplicate. */
