@@ -33,14 +33,11 @@ export function socketpair(type: "stream" | "seqpacket"): [number, number] {
   return [fds.readInt32LE(0), fds.readInt32LE(4)];
 }
 
-interface Message {
-  readonly header: Buffer;
-  readonly control: Buffer;
-  /** Keeps the memory that `header` points to alive. */
-  readonly held: readonly Buffer[];
-}
+// What a header points to lives as long as the header itself, which whoever calls the kernel holds.
+const pointedTo = new WeakMap<Buffer, readonly Buffer[]>();
 
-function message(data: Buffer, control: Buffer): Message {
+/** A struct msghdr for `data`, and `control` if that is not empty. */
+function message(data: Buffer, control: Buffer): Buffer {
   const iov = Buffer.alloc(16);
   iov.writeBigUInt64LE(addressOf(data), 0);
   iov.writeBigUInt64LE(BigInt(data.length), 8);
@@ -51,7 +48,8 @@ function message(data: Buffer, control: Buffer): Message {
     header.writeBigUInt64LE(addressOf(control), MSGHDR.control);
     header.writeBigUInt64LE(BigInt(control.length), MSGHDR.controllen);
   }
-  return { header, control, held: [data, iov] };
+  pointedTo.set(header, [data, iov, control]);
+  return header;
 }
 
 /** Sends `data` (at least one byte) together with duplicates of `fds`. Throws SysError (EAGAIN: it is full and must not wait). */
@@ -63,31 +61,28 @@ export function sendFds(socket: number, data: Buffer, fds: readonly number[], fl
     control.writeInt32LE(SCM_RIGHTS, 12);
     fds.forEach((fd, index) => control.writeInt32LE(fd, CMSG_HEADER + 4 * index));
   }
-  const { header, held } = message(data, control);
-  call("sendmsg", undefined, libc.sendmsg, socket, header, MSG_NOSIGNAL | flags);
-  void held;
+  call("sendmsg", undefined, libc.sendmsg, socket, message(data, control), MSG_NOSIGNAL | flags);
 }
 
 /** One small message with at most one descriptor, sent again and again: its memory is laid out once (30 us less than `sendFds`). */
 export class FdMessage {
   readonly data: Buffer;
   readonly #control = Buffer.alloc(cmsgAlign(CMSG_HEADER + 4));
-  readonly #message: Message;
+  readonly #header: Buffer;
 
   constructor(size: number) {
     this.data = Buffer.alloc(size);
     this.#control.writeBigUInt64LE(BigInt(CMSG_HEADER + 4), 0);
     this.#control.writeInt32LE(SOL_SOCKET, 8);
     this.#control.writeInt32LE(SCM_RIGHTS, 12);
-    this.#message = message(this.data, this.#control);
+    this.#header = message(this.data, this.#control);
   }
 
   /** Never waits. @returns -errno, or the bytes sent. */
   send(socket: number, fd: number | undefined): number {
-    const { header } = this.#message;
-    header.writeUInt32LE(fd === undefined ? 0 : this.#control.length, MSGHDR.controllen);
+    this.#header.writeUInt32LE(fd === undefined ? 0 : this.#control.length, MSGHDR.controllen);
     this.#control.writeInt32LE(fd ?? 0, CMSG_HEADER);
-    return raw(libc.sendmsg, socket, header, MSG_NOSIGNAL | MSG_DONTWAIT);
+    return raw(libc.sendmsg, socket, this.#header, MSG_NOSIGNAL | MSG_DONTWAIT);
   }
 }
 
@@ -100,7 +95,8 @@ export interface Received {
 /** Receives one message of up to `size` bytes and `maxFds` descriptors; undefined when `wait` is false and nothing is there. */
 export function receiveFds(socket: number, size: number, maxFds: number, wait: boolean): Received | undefined {
   const data = Buffer.alloc(size);
-  const { header, control } = message(data, Buffer.alloc(cmsgAlign(CMSG_HEADER + 4 * maxFds)));
+  const control = Buffer.alloc(cmsgAlign(CMSG_HEADER + 4 * maxFds));
+  const header = message(data, control);
   const length = raw(libc.recvmsg, socket, header, MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));
   if (length === -ERRNO.EAGAIN) return undefined;
   if (length < 0) throw new SysError("recvmsg", -length);
