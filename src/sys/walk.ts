@@ -34,7 +34,8 @@ export interface WalkOptions {
 /** Opens the directory `path`, which is `root` or lies below it. */
 export function openDirectory(root: string, path: string, options: WalkOptions = {}): number {
   const relative = posix.relative(root, path);
-  if (relative.startsWith("..") || posix.isAbsolute(relative)) throw new ParentError(`${path} is not below ${root}`);
+  // A name may begin with two dots.
+  if (relative === ".." || relative.startsWith("../")) throw new ParentError(`${path} is not below ${root}`);
   let at = root;
   let dir = openat(AT_FDCWD, cstr(root), O_PATH | O_DIRECTORY | O_CLOEXEC);
   for (const part of relative === "" ? [] : relative.split("/")) {

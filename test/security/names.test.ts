@@ -38,6 +38,7 @@ const NAMES = [
   "right\u202eto left",
   "-o suid",
   "--",
+  "..dots",
   "${HOME}%u",
   "ü",
 ];
