@@ -103,5 +103,3 @@ export const configObject = z
   .describe("The configuration of hmpersist.");
 
 export type StorageOptions = z.output<typeof storageObject>;
-export type DirectoryOptions = z.output<typeof directoryObject>;
-export type FileOptions = z.output<typeof fileObject>;

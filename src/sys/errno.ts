@@ -1,21 +1,11 @@
 // errno numbers and names, and the error every wrapper in sys/ throws. Numbers are Linux's (asm-generic/errno.h), which are the
-// same on x86_64 and aarch64; os.constants.errno lacks ENOATTR's alias and is not typed by name.
+// same on x86_64 and aarch64.
 import { constants } from "node:os";
 
 const { errno: known } = constants;
 
-/** Linux errno numbers used by name; see errno(3). */
-export const ERRNO = {
-  ...known,
-  ENODATA: 61,
-  ESTALE: 116,
-  EOPNOTSUPP: 95,
-  ENOTSUP: 95,
-  ENOTBLK: 15,
-  EREMOTEIO: 121,
-  EUCLEAN: 117,
-  ESHUTDOWN: 108,
-} as const;
+/** By name, errno(3): those node knows, and those it does not that a filesystem may answer. */
+export const ERRNO = { ...known, ENOTBLK: 15, ESHUTDOWN: 108, EUCLEAN: 117, EREMOTEIO: 121 } as const;
 
 export type ErrnoName = keyof typeof ERRNO;
 

@@ -37,15 +37,12 @@ export const libc = {
   statx: bind<(dirfd: number, path: Bytes, flags: number, mask: number, buf: Bytes) => number>(
     "int statx(int, uint8_t*, int, uint32_t, uint8_t*)",
   ),
-  fchmod: bind<(fd: number, mode: number) => number>("int fchmod(int, uint32_t)"),
   fchmodat: bind<(dirfd: number, path: Bytes, mode: number, flags: number) => number>("int fchmodat(int, uint8_t*, uint32_t, int)"),
   fchownat: bind<(dirfd: number, path: Bytes, uid: number, gid: number, flags: number) => number>(
     "int fchownat(int, uint8_t*, uint32_t, uint32_t, int)",
   ),
   utimensat: bind<(dirfd: number, path: Bytes, times: Bytes, flags: number) => number>("int utimensat(int, uint8_t*, uint8_t*, int)"),
   futimens: bind<(fd: number, times: Bytes) => number>("int futimens(int, uint8_t*)"),
-  faccessat: bind<(dirfd: number, path: Bytes, mode: number, flags: number) => number>("int faccessat(int, uint8_t*, int, int)"),
-  fstatfs: bind<(fd: number, buf: Bytes) => number>("int fstatfs(int, uint8_t*)"),
 
   // names
   getdents64: bind<(fd: number, buf: Bytes, size: number) => number>("int64_t getdents64(int, uint8_t*, size_t)"),
@@ -62,10 +59,6 @@ export const libc = {
   ),
 
   // extended attributes
-  fgetxattr: bind<(fd: number, name: Bytes, value: Bytes, size: number) => number>("int64_t fgetxattr(int, uint8_t*, uint8_t*, size_t)"),
-  fsetxattr: bind<(fd: number, name: Bytes, value: Bytes, size: number, flags: number) => number>(
-    "int fsetxattr(int, uint8_t*, uint8_t*, size_t, int)",
-  ),
   lgetxattr: bind<(path: Bytes, name: Bytes, value: Bytes, size: number) => number>(
     "int64_t lgetxattr(uint8_t*, uint8_t*, uint8_t*, size_t)",
   ),
@@ -106,9 +99,7 @@ export const libc = {
   // process
   /** pidfd_open(2), by its number: not every libc has it. */
   pidfd_open: bind<(number: number, pid: number, flags: number) => number>("long syscall(long, int, uint32_t)"),
-  getuid: bind<() => number>("uint32_t getuid()"),
   _exit: bind<(status: number) => void>("void _exit(int)"),
-  umask: bind<(mask: number) => number>("uint32_t umask(uint32_t)"),
   getrlimit: bind<(resource: number, limit: Bytes) => number>("int getrlimit(int, uint8_t*)"),
   setrlimit: bind<(resource: number, limit: Bytes) => number>("int setrlimit(int, uint8_t*)"),
 };

@@ -11,7 +11,7 @@ import { close, fsync, openat } from "./file.ts";
 import { cstr, type CName } from "./name.ts";
 import { statAt, statFd, type Stat } from "./stat.ts";
 
-/** A directory that is a link or no directory stands where a parent is needed. */
+/** What stands where a parent directory is needed is a link, or no directory. */
 export class ParentError extends Error {
   override readonly name = "ParentError";
 }
@@ -72,7 +72,7 @@ export function openPlace(root: string, path: string, options: WalkOptions = {})
   return { dir: openDirectory(root, posix.dirname(path), options), name: cstr(posix.basename(path)), path };
 }
 
-/** Where `place` is now; undefined if nothing is there. */
+/** What is at `place` now; undefined if nothing is. */
 export const statPlace = (place: Place): Stat | undefined => statAt(place.dir, place.name);
 
 const OPEN = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
@@ -80,12 +80,20 @@ const OPEN = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 /** One step of a walk: opens the directory `name`. `path` is for messages. */
 export function stepInto(dir: number, name: CName, path: string, options: WalkOptions): number {
   try {
-    return openat(dir, name, OPEN);
+    return enter(dir, name, path);
   } catch (error) {
-    if (isErrno(error, "ENOTDIR", "ELOOP")) throw new ParentError(inTheWay(dir, name, path), { cause: error });
     if (!isErrno(error, "ENOENT") || options.mode === undefined) throw error;
   }
   return make(dir, name, path, options.mode, options.durable === true);
+}
+
+function enter(dir: number, name: CName, path: string): number {
+  try {
+    return openat(dir, name, OPEN);
+  } catch (error) {
+    if (isErrno(error, "ENOTDIR", "ELOOP")) throw new ParentError(inTheWay(dir, name, path), { cause: error });
+    throw error;
+  }
 }
 
 function make(dir: number, name: CName, path: string, mode: number, durable: boolean): number {
@@ -96,13 +104,7 @@ function make(dir: number, name: CName, path: string, mode: number, durable: boo
     if (!isErrno(error, "EEXIST")) throw error;
     made = false;
   }
-  let fd: number;
-  try {
-    fd = openat(dir, name, OPEN);
-  } catch (error) {
-    if (isErrno(error, "ENOTDIR", "ELOOP")) throw new ParentError(inTheWay(dir, name, path), { cause: error });
-    throw error;
-  }
+  const fd = enter(dir, name, path);
   // The umask took bits away; a set-gid bit that came from the directory above is to stay.
   if (made) chmodFd(fd, mode | (statFd(fd).mode & S_ISGID));
   if (made && durable) syncDirectory(dir);

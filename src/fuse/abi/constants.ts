@@ -82,8 +82,6 @@ export const FUSE_NOTIFY_RESEND = 7; // 7.40
 /** The high word's top bit of `unique`: the request was read before, by this server or its predecessor (7.40). */
 export const FUSE_UNIQUE_RESEND_HI = 0x80000000;
 
-const _IOR = (nr: number, size: number): number => 0x80000000 + (size << 16) + (229 << 8) + nr;
 const _IOW = (nr: number, size: number): number => 0x40000000 + (size << 16) + (229 << 8) + nr;
-export const FUSE_DEV_IOC_CLONE = _IOR(0, 4);
 export const FUSE_DEV_IOC_BACKING_OPEN = _IOW(1, 16); // 7.40
 export const FUSE_DEV_IOC_BACKING_CLOSE = _IOW(2, 4); // 7.40
