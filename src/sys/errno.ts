@@ -33,8 +33,9 @@ export class SysError extends Error {
   }
 }
 
-/** True if `error` is a failed call, ours or node's, with one of these errno names. */
+/** True if `error` is a failed call, ours or node's, with one of these errno names; of two names for one number (EOPNOTSUPP) either serves. */
 export function isErrno(error: unknown, ...wanted: ErrnoName[]): boolean {
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
-  return code !== undefined && (wanted as string[]).includes(code);
+  const errno = (ERRNO as Partial<Record<string, number>>)[code ?? ""];
+  return errno !== undefined && wanted.some((name) => ERRNO[name] === errno);
 }
