@@ -5,7 +5,7 @@ import type { Server } from "node:net";
 import { locations } from "../config/locations.ts";
 import type { Config } from "../config/config.ts";
 import type { EngineProbe } from "../engine/engine.ts";
-import { Handover, type HandedMount } from "../engine/handover.ts";
+import type { Handover } from "../engine/handover.ts";
 import { probeEngines } from "../engine/probe.ts";
 import { selectEngine } from "../engine/select.ts";
 import { EXIT, HmpersistError, type ExitCode } from "../errors.ts";
@@ -15,33 +15,33 @@ import { makeDesired } from "../plan/desired.ts";
 import { makePlan } from "../plan/diff.ts";
 import { explainPlan } from "../plan/explain.ts";
 import type { Obstacle } from "../plan/obstacles.ts";
-import { staleness } from "../plan/stale.ts";
-import type { Desired, MountSpec, Plan, Refusal } from "../plan/types.ts";
-import { FSTYPE } from "../mount/options.ts";
+import type { Desired, Plan, Refusal } from "../plan/types.ts";
+import { isMounted } from "../mount/unmount.ts";
 import { monotonicMs } from "../sys/clock.ts";
 import { readMountinfo } from "../sys/mountinfo.ts";
-import { isStopped } from "../sys/process-state.ts";
-import { VERSION } from "../version.ts";
 import { within } from "../within.ts";
 import { describeHolders } from "./busy.ts";
 import { listen } from "./control/server.ts";
 import type { ControlRequest, Followed } from "./control/protocol.ts";
 import { Directories } from "./directories.ts";
-import { Entries, type LeftMount } from "./entries.ts";
+import { Entries } from "./entries.ts";
 import { checkSocketPath, takeInstanceLock } from "./instance-lock.ts";
 import { Links } from "./links.ts";
 import { Mounts } from "./mounts.ts";
 import { Observer } from "./observe.ts";
 import { watchMountTable } from "./mount-table.ts";
-import { carryOut, noteOn } from "./reconcile.ts";
+import { carryOut } from "./reconcile.ts";
 import { FdStore } from "./fd-store.ts";
-import { createNotifier, takeListenFds, type Notifier } from "./sd-notify.ts";
+import { makeReport } from "./report.ts";
+import { createNotifier, type Notifier } from "./sd-notify.ts";
 import { isRestart } from "./restarting.ts";
 import { ServerProcess } from "./server-process.ts";
+import { checkStaleness } from "./staleness-check.ts";
 import type { StatusReport } from "./status.ts";
 import { fingerprint } from "./storages.ts";
-import { syncMount } from "./sync-mount.ts";
+import { takeOverMounts } from "./take-over.ts";
 import { TryAgain } from "./try-again.ts";
+import { unmountAtEnd } from "./unmount-at-end.ts";
 import { WorkQueue } from "./work-queue.ts";
 
 export interface DaemonOptions {
@@ -61,10 +61,6 @@ export interface Outcome {
   readonly report: StatusReport;
 }
 
-/** A start waits so long for mounts that are taken over; those of a storage that hangs come when it answers. */
-const TAKE_OVER_MS = 5_000;
-/** Give up on a polite unmount of one mount after this long and detach it. */
-const STOP_DEADLINE_MS = 5_000;
 /** A report waits so long for looks at storages. */
 const LOOK_MS = 800;
 /** Of planning and carrying out: to detach, to mount, and to mount what lies inside. */
@@ -135,7 +131,14 @@ export class Daemon {
     const outcome = await this.#queue.run(async () => {
       rmSync(this.#restartMark, { force: true });
       await this.#loadAtStart();
-      await this.#takeOverMounts();
+      this.#handover = await takeOverMounts({
+        handoverPath: this.#handoverPath,
+        server: this.#server,
+        fdStore: this.#fdStore,
+        log: this.#log,
+        // In its turn, for a plan that is being made takes a mount that answers and is not held for an orphan.
+        late: (take) => void this.#queue.run(async () => void take().then(() => this.#repair())),
+      });
       this.#control = await listen(controlSocket, (request, isWanted) => this.#handle(request, isWanted), this.#log);
       return this.#reconcile();
     });
@@ -176,7 +179,7 @@ export class Daemon {
       // The mounts stay in the kernel and their descriptors in the manager's store; requests wait for the next daemon's server.
       const keepMounts = this.#options.managed && (await isRestart());
       if (keepMounts) this.#markRestart();
-      else for (const target of this.#deepestFirst()) await this.#unmountAtStop(target);
+      else for (const target of this.#deepestFirst()) await unmountAtEnd(target, this.#mounts, this.#log);
       await this.#server.stop(keepMounts);
       await this.#lanes.close();
       this.#control?.close();
@@ -194,55 +197,9 @@ export class Daemon {
     }
   }
 
-  async #unmountAtStop(target: string): Promise<void> {
-    try {
-      const holders = await within(this.#mounts.unmount(target, false), STOP_DEADLINE_MS, null);
-      if (holders === null || holders.length > 0 || this.#isMounted(target)) {
-        this.#log.warn({ mount: target, holders: describeHolders(holders ?? []) }, "detached while busy");
-        await syncMount(target, STOP_DEADLINE_MS);
-        await this.#mounts.unmount(target, true);
-      }
-    } catch (error) {
-      this.#log.error({ mount: target, error: String(error) }, "not unmounted");
-    }
-  }
-
-  #isMounted(target: string): boolean {
-    return readMountinfo().some((mount) => mount.mountpoint === target);
-  }
-
   #deepestFirst(): string[] {
-    const bound = (this.#desired?.mounts ?? []).filter((spec) => spec.method === "bind" && this.#isMounted(spec.target));
+    const bound = (this.#desired?.mounts ?? []).filter((spec) => spec.method === "bind" && isMounted(spec.target));
     return [...this.#server.mountpoints, ...bound.map((spec) => spec.target)].sort((a, b) => b.length - a.length);
-  }
-
-  // A daemon that died left its mounts with its server, which goes on serving, or with the service manager: they go on under this one.
-  async #takeOverMounts(): Promise<void> {
-    const resumed = this.#fdStore.recover(takeListenFds(process.env)).map((mount) => this.#resume(mount));
-    let late = false;
-    this.#handover = new Handover(this.#handoverPath, (mount) => {
-      if (late) this.#resumeLate(mount);
-      else resumed.push(this.#resume(mount));
-    });
-    const all = this.#handover.done.then(() => Promise.all(resumed));
-    await within(all, TAKE_OVER_MS, undefined);
-    late = true;
-  }
-
-  // In its turn, for a plan that is being made takes a mount that answers and is not held for an orphan.
-  #resumeLate(mount: HandedMount): void {
-    void this.#queue.run(async () => void this.#resume(mount).then(() => this.#repair()));
-  }
-
-  async #resume(mount: HandedMount): Promise<void> {
-    const { mountpoint } = mount.spec;
-    try {
-      await this.#server.resume(mount);
-      this.#log.info({ mount: mountpoint }, "mount taken over");
-    } catch (error) {
-      // It is dead now, and the plan sees to it.
-      this.#log.error({ mount: mountpoint, error: String(error) }, "mount was not taken over");
-    }
   }
 
   async #loadAtStart(): Promise<void> {
@@ -365,7 +322,7 @@ export class Daemon {
       for (const target of this.#deepestFirst()) {
         if (targets !== undefined && !targets.includes(target)) continue;
         const holders = await this.#mounts.unmount(target, lazy);
-        if (holders.length > 0 || this.#isMounted(target)) {
+        if (holders.length > 0 || isMounted(target)) {
           busy[target] = describeHolders(holders);
         } else {
           unmounted.push(target);
@@ -420,72 +377,23 @@ export class Daemon {
     return fingerprint(storagesOf(this.#desired), readMountinfo());
   }
 
-  /** Says of every mount held whether it still shows what is in storage. */
-  async #checkStorages(): Promise<void> {
-    const held = this.#mounts.held();
-    const mounts = (this.#desired?.mounts ?? []).filter((spec) => held.has(spec.target));
-    const storages = [...new Set(mounts.map((spec) => spec.storage))];
-    const world = await this.#observer.lookAtStorages({ storages, sources: mounts.map((spec) => spec.source) });
-    const now = this.#mounts.held();
-    for (const spec of mounts) {
-      const mount = now.get(spec.target);
-      if (mount !== undefined) this.#judge(spec, staleness(spec, mount, world));
-    }
-  }
-
-  #judge({ target, ...spec }: MountSpec, flaw: Obstacle | undefined): void {
-    const state = this.#entries.stateOf(target);
-    const detail = this.#entries.detailOf(target) ?? "";
-    if (flaw === undefined) {
-      if (state === "stale") this.#entries.set(target, "mounted", noteOn(spec));
-    } else if (state === "missing") {
-      // It could not be replaced: somebody has files open there.
-      this.#entries.set(target, "stale", `${flaw.reason}; ${detail}`);
-    } else if (state !== "stale" || !detail.startsWith(flaw.reason)) {
-      this.#entries.set(target, "stale", `${flaw.reason}; ${flaw.hint}`);
-    }
-  }
-
   async #report(): Promise<StatusReport> {
     // A look that comes late brings the entries up to date for the next report.
-    const looks = Promise.all([this.#links.check(), this.#checkStorages()]);
+    const tools = { mounts: this.#mounts, observer: this.#observer, entries: this.#entries };
+    const looks = Promise.all([this.#links.check(), checkStaleness(this.#desired?.mounts ?? [], tools)]);
     const [stats] = await Promise.all([this.#server.stats(), within(looks, LOOK_MS, undefined)]);
-    const entries = this.#entries.report(stats, (target) => this.#server.engineOf(target), {
-      left: this.#unlisted(),
-      stuck: this.#server.stuck,
-    });
-    const { pid, restarts, deaths, lastDeath, mountpoints } = this.#server;
-    const waiting = pid === undefined && mountpoints.length > 0;
-    const between = waiting ? [`the server died (${lastDeath ?? "replaced"}); the next one takes over in a moment`] : [];
-    const stuck = this.#observer.stuck().map((root) => `${root} does not answer`);
-    if (pid !== undefined && isStopped(pid)) stuck.push(`the server was stopped, and every mount waits for it; kill -CONT ${pid}`);
-    return {
-      version: VERSION,
-      daemon: { pid: process.pid, since: Math.round(Date.now() - (monotonicMs() - this.#startedMs)), state: this.#state() },
-      server: pid === undefined ? null : { pid, restarts, deaths, ...(lastDeath === undefined ? {} : { lastDeath }) },
-      home: this.#config?.home ?? "",
+    return makeReport({
+      server: this.#server,
+      observer: this.#observer,
+      entries: this.#entries,
+      stats,
+      home: this.#config?.home,
       configFile: this.#configFile,
-      entries,
       refusals: this.#refusals,
-      problems: [...this.#problems, ...between, ...stuck],
-    };
-  }
-
-  /** Mounts that no entry is for: they are in use, or lie in a home that was configured before. */
-  #unlisted(): LeftMount[] {
-    if (this.#desired === undefined) return [];
-    const told = new Set(this.#refusals.map(({ target }) => target));
-    return readMountinfo().flatMap(({ type, mountpoint, source }): LeftMount[] => {
-      const spec = this.#server.specOf(mountpoint);
-      const why = this.#entries.leftBecause(mountpoint);
-      if (type !== FSTYPE || told.has(mountpoint) || (spec === undefined && why === undefined)) return [];
-      return [{ mountpoint, source, storage: spec?.storage ?? source, why }];
+      problems: this.#problems,
+      stopping: this.#stopping,
+      startedMs: this.#startedMs,
     });
-  }
-
-  #state(): "running" | "degraded" | "stopping" {
-    if (this.#stopping) return "stopping";
-    return this.#problems.length > 0 || this.#refusals.length > 0 ? "degraded" : "running";
   }
 
   #summary(): string {
