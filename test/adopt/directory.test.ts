@@ -1,5 +1,6 @@
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import {
   appendFileSync,
   chmodSync,
@@ -222,7 +223,7 @@ test("a program with a file open for writing is named and adoption refused, unle
   } finally {
     writer.kill();
   }
-  await sleep(100);
+  await once(writer, "exit");
   expect(adopt(mount).outcome).toMatchObject({ decision: "finish", late: [] });
   expect(leftovers()).toBe("");
 });

@@ -33,6 +33,11 @@ function checkoutAbove(path: string): string {
 
 let users = 0;
 
+/** Runs useradd or userdel, which give up at once where another one has the user database locked: those of all tests wait for each other. */
+function changeUsers(...command: readonly string[]): void {
+  execFileSync("flock", ["/run/lock/hmpersist-test-users", ...command], { stdio: "ignore" });
+}
+
 /** The program where everybody can run it: a checkout below a private directory is copied. */
 function program(base: string): string {
   for (let path = ROOT; path !== "/"; path = dirname(path)) {
@@ -63,7 +68,7 @@ export class Sandbox {
     if (options.as === "user") {
       users += 1;
       this.#user = `hmp${process.pid}x${users}`;
-      execFileSync("useradd", ["--no-create-home", "--user-group", "--shell", "/bin/bash", this.#user]);
+      changeUsers("useradd", "--no-create-home", "--user-group", "--shell", "/bin/bash", this.#user);
       this.uid = Number(execFileSync("id", ["-u", this.#user], { encoding: "utf8" }));
     } else {
       this.uid = 0;
@@ -225,7 +230,7 @@ export class Sandbox {
       () => this.pids().map(kernelStacks).join("\n"),
     );
     for (const mount of own().reverse()) execFileSync("umount", ["-i", "-l", "-c", mount.mountpoint]);
-    if (this.#user !== undefined) execFileSync("userdel", ["--force", this.#user], { stdio: "ignore" });
+    if (this.#user !== undefined) changeUsers("userdel", "--force", this.#user);
     removeTree(this.base);
   }
 }
