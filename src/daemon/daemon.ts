@@ -72,7 +72,7 @@ export class Daemon {
   readonly #entries = new Entries();
   readonly #observer = new Observer({ answered: () => this.#again.soon() });
   readonly #queue = new WorkQueue();
-  /** What answers again was perhaps refused because it did not, or is being refused at this moment: that comes first. */
+  /** A storage answers again: what was refused because it did not is tried again, after what the queue is at, which may be refusing it now. */
   readonly #again = new TryAgain(() => void this.#queue.run(async () => this.#incomplete && this.#repair()));
   readonly #lanes = new Lanes();
   readonly #directories = new Directories(this.#lanes);

@@ -13,20 +13,20 @@ import { Storages } from "./storages.ts";
 
 /** How a mount that this daemon holds is served, as far as the configuration can ask for it. */
 export type HeldMount = Pick<OwnMount, "cache" | "allowOther" | "root">;
-/** By mountpoint; "living": whoever is not the daemon takes every mount that answers for its. */
+/** By mountpoint. "living" is for whoever is not the daemon: every mount that answers counts as held. */
 export type HeldMounts = ReadonlyMap<string, HeldMount> | "living";
 
 export class Observer {
   readonly #gates = new Map<string, Gate>();
   readonly #storages = new Storages();
-  readonly #answered: (() => void) | undefined;
+  readonly #answered: () => void;
   #table: readonly MountInfo[] | undefined;
 
   /**
    * @param options silent: storages that are known not to answer: for a process with few threads to lose.
    *   answered: called when one that was found not to answer does.
    */
-  constructor({ silent = [], answered }: { readonly silent?: readonly string[]; readonly answered?: () => void } = {}) {
+  constructor({ silent = [], answered = () => {} }: { readonly silent?: readonly string[]; readonly answered?: () => void } = {}) {
     this.#answered = answered;
     for (const storage of silent) this.#gates.set(storage, new Gate({ stuck: true }));
   }
@@ -34,7 +34,7 @@ export class Observer {
   #gate(root: string): Gate {
     const known = this.#gates.get(root);
     if (known !== undefined) return known;
-    const gate = new Gate(this.#answered === undefined ? {} : { answered: this.#answered });
+    const gate = new Gate({ answered: this.#answered });
     this.#gates.set(root, gate);
     return gate;
   }

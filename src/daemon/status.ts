@@ -1,5 +1,5 @@
 // What `hmpersist status --json` prints: stable for scripts, so fields are only ever added. Types only; the daemon fills them, and
-// without a daemon the command fills what the mount table and the links themselves tell.
+// without a daemon the command fills what the mount table tells.
 import type { CacheMode } from "../config/config.ts";
 import type { EngineName } from "../engine/engine.ts";
 import type { Refusal } from "../plan/types.ts";
@@ -7,8 +7,8 @@ import type { Refusal } from "../plan/types.ts";
 /**
  * mounted, linked: as it should be. dangling: a link whose file does not exist yet, which is normal. healed: a link that a program
  * had replaced and that was mended. refused: something is in the way and was left alone. conflicted: two versions of a file were kept.
- * dead: a mount whose server is gone. stale: a mount that shows a directory which is not in storage any more. stuck: a mount that does not answer. missing: not there. pending: being worked on.
- * unlisted: a mount that is in use, though no entry of the configuration is for it any more.
+ * dead: a mount whose server is gone. stale: a mount that shows a directory which is not in storage any more. stuck: a mount that does not
+ * answer. missing: not there. pending: being worked on. unlisted: a mount that is in use, though no entry of the configuration is for it any more.
  */
 export type EntryState =
   | "mounted"

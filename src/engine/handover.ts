@@ -187,6 +187,8 @@ function receiveMessage(socket: number): Received | undefined {
     throw error;
   }
 }
+
+/** Undefined: nobody listens there. */
 function connect(path: string): number | undefined {
   const socket = call("socket", undefined, libc.socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const address = unixAddress(path);

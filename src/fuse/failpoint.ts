@@ -1,7 +1,7 @@
 // Deaths on order, for the tests. HMPERSIST_FAILPOINT is a list, with commas, of
 //   serve:OPCODE:TEXT   a request with this name (or payload that begins so) kills the process with SIGKILL before it is run
-//   starve:OPCODE:TEXT  such a request fills the thread's heap until V8 gives up
-//   served:OPCODE:TEXT  the same when it was run and is not answered yet, the first time it comes
+//   served:OPCODE:TEXT  such a request does so when it was run and is not answered yet, unless it was redelivered
+//   starve:OPCODE:TEXT  such a request fills the thread's heap, before it is run, until V8 gives up
 //   serve:RESEND        the kernel seems not to redeliver requests (before 6.9)
 // Unset, it does nothing.
 import type { Op } from "./abi/ops.ts";

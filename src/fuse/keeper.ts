@@ -5,7 +5,7 @@ import type { Keeper } from "./passthrough/nameless.ts";
 export class DaemonKeeper implements Keeper {
   readonly #socket: number;
   readonly #id: number;
-  /** Something was told that the daemon should look at, or waits to be. */
+  /** Asks for `settle`, once there is time: something was told, or could not be told yet. */
   readonly later: () => void;
   #undropped: number[] = [];
   #told = false;

@@ -1,11 +1,14 @@
 // Whether looking for the next request is worth more than sleeping at once, and for how long. It is while a caller on another CPU sends one
 // request after the other; it is not where callers think in between or have to share our CPU, and then a spin only takes their time away.
+
+/** Spins may fail FULL / COST times in a row before there are no more; one that works makes up for half of one that failed. */
 const FULL = 16;
 const COST = 2;
-/** How often to try again where it did not work. */
+/** Where there are no more, one of so many is made all the same: callers change. */
 const PROBE = 64;
 /** A request that took this many times longer than usual will not come soon. */
 const UNUSUAL = 4;
+/** No spin is shorter, however quickly requests use to come. */
 const LEAST_MS = 0.015;
 /** Weight of one wait in the usual one. */
 const WEIGHT = 1 / 8;

@@ -5,6 +5,7 @@ import { writeSync } from "node:fs";
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { nameThread } from "../engine/thread-name.ts";
 import { call } from "../sys/call.ts";
+import { O_CLOEXEC } from "../sys/constants.ts";
 import { printableLines } from "../sys/text.ts";
 import { monotonicMs } from "../sys/clock.ts";
 import { hot } from "../sys/hot.ts";
@@ -25,7 +26,16 @@ const EVENT = process.arch === "x64" ? { size: 12, data: 4 } : { size: 16, data:
 const MAX_EVENTS = 64;
 /** Requests answered for one mount before the others are looked at. */
 const BURST = 64;
+/** The eventfd's id; those of mounts begin at 1. */
 const CONTROL = 0;
+/** Nothing came for so long after the first mount: the thread gets warm (warm-up.ts). */
+const QUIET_MS = 30;
+/** Nothing came for so long: files that the kernel opens without us, and that were written, are closed. */
+const TIDY_MS = 1_000;
+/** Nothing came for so long: files that lost their name and are still known are given to the daemon; most are forgotten before. */
+const SETTLE_MS = 2;
+/** Where something always comes, that is done all the same after so many turns of the loop. */
+const TURNS = 2;
 
 const data = workerData as ThreadData;
 const mem = new Memory();
@@ -43,9 +53,16 @@ interface Served {
 const mounts = new Map<number, Served>();
 const unsettled = new Set<Session>();
 const bySession = new Map<Session, Served>();
-const epfd = call("epoll_create1", undefined, hot.epoll_create1, 0o2000000);
+const epfd = call("epoll_create1", undefined, hot.epoll_create1, O_CLOEXEC);
 let closing = false;
 let firstMount = true;
+/** What epoll_wait is told: -1, wait for ever; QUIET_MS until the thread begins to get warm; 0 while it does. */
+let timeout = -1;
+let warmUp: WarmUp | undefined;
+/** A mount was served whose kernel opens files without us. */
+let untidy = false;
+/** Of the loop, since there is something to settle. */
+let turns = 0;
 const startedLanes = new Set<number>();
 
 const tell = (message: FromThread): void => parentPort?.postMessage(message);
@@ -182,16 +199,6 @@ function count({ session, counters }: Served): void {
   counters[COUNTER.handles] = fs.handles.count;
 }
 
-nameThread(data.name);
-leaveSharedFsStruct();
-hot.umask(0);
-watch(EPOLL_CTL_ADD, data.wake, CONTROL);
-const ready: number[] = [];
-/** The first quiet moments are used to get warm; 0 and -1 are epoll_wait's "do not wait" and "wait for ever". */
-const QUIET_MS = 30;
-let warmUp: WarmUp | undefined;
-let timeout = -1;
-
 function warm(): void {
   try {
     warmUp ??= new WarmUp(mem);
@@ -209,22 +216,11 @@ function cool(): void {
   timeout = -1;
 }
 
-// Files that the kernel opens without us are closed when nothing happens any more.
-const TIDY_MS = 1_000;
-let untidy = false;
-
 function tidy(): void {
   for (const { session } of mounts.values()) session.fs.files.closeWritable();
   untidy = false;
 }
 
-/** How long those files wait that are likely to be forgotten at once. */
-const SETTLE_MS = 2;
-/** So often the loop turns, with up to BURST requests each, before there must be time for them. */
-const TURNS = 2;
-let turns = 0;
-
-/** Tells the daemon of files without a name when nothing is to be done, and now and then when there always is. */
 function settle(): void {
   turns = 0;
   let told = false;
@@ -233,6 +229,11 @@ function settle(): void {
   if (told) tell({ type: "kept" });
 }
 
+nameThread(data.name);
+leaveSharedFsStruct();
+hot.umask(0);
+watch(EPOLL_CTL_ADD, data.wake, CONTROL);
+const ready: number[] = [];
 while (!closing) {
   const wait = timeout < 0 && untidy ? TIDY_MS : timeout;
   const events = hot.epoll_wait(epfd, mem.address + EVENTS_AT, MAX_EVENTS, unsettled.size > 0 && wait !== 0 ? SETTLE_MS : wait);

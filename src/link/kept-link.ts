@@ -46,7 +46,7 @@ export class KeptLink {
   /** Somebody asked for a look during one. */
   #again = false;
   #stopped = false;
-  /** Of the file that stands in its place. */
+  /** The last snapshot of the file that stands in its place, if one went to storage. */
   #taken: Taken | undefined;
 
   constructor(spec: LinkSpec, tools: KeptLinkTools) {

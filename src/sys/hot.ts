@@ -67,6 +67,8 @@ export const hot = {
   /** capget(2) and capset(2), by their number. */
   capability: bind<(number: N, header: N, data: N) => N>("long syscall(long, int64_t, int64_t)"),
   setgroups: bind<(number: N, count: N, list: N) => N>("long syscall(long, size_t, int64_t)"),
+
+  // memory
   mmap: bind<(address: N, length: N, prot: N, flags: N, fd: N, offset: N) => N>("int64_t mmap(int64_t, size_t, int, int, int, int64_t)"),
   munmap: bind<(address: N, length: N) => N>("int munmap(int64_t, size_t)"),
 };

@@ -1,5 +1,4 @@
-// Finding names and forgetting nodes. Resolving a name inside a mount happens here and in `entryOf` alone, so that a mount made of
-// several storages has one place to differ.
+// Finding names and forgetting nodes; and the one answer of all requests that find or make a name: its fuse_entry_out.
 import { ERRNO } from "../../sys/errno.ts";
 import { fuse_batch_forget_in, fuse_entry_out, fuse_forget_in, fuse_forget_one } from "../abi/structs.ts";
 import { IN, OUT } from "../codec/memory.ts";
