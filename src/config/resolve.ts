@@ -1,13 +1,12 @@
 // A parsed JSON value -> Config, or every problem in it. Each level is checked by itself and what is sound of it goes on to the next
 // check, so that one mistake does not hide the others.
-import type { z } from "zod";
+import { z } from "zod";
 import type { Config, DirectoryEntry, DirectoryMethod, FileEntry, Storage } from "./config.ts";
 import { crossCheck } from "./cross-check.ts";
 import { absolutePath, relativePath, type PathResult } from "./paths.ts";
 import { fromIssue, kindOf, optionName, type OptionPath, type Problem } from "./problems.ts";
 import { configObject, directoryObject, fileObject, storageObject, type StorageOptions } from "./schema.ts";
 import type { Identity } from "./identity.ts";
-import { z as zod } from "zod";
 
 export interface Resolved {
   readonly config: Config;
@@ -22,8 +21,8 @@ export interface ResolveFacts {
 }
 
 // The outer levels with their lists left unread: an entry that is wrong must not take its neighbours along.
-const configOutline = configObject.extend({ persistence: zod.record(zod.string(), zod.unknown()).default({}) });
-const unread = zod.array(zod.unknown()).default([]);
+const configOutline = configObject.extend({ persistence: z.record(z.string(), z.unknown()).default({}) });
+const unread = z.array(z.unknown()).default([]);
 const storageOutline = storageObject.extend({ directories: unread, files: unread });
 
 export function resolve(value: unknown, facts: ResolveFacts): Resolved {
@@ -59,7 +58,7 @@ class Resolver {
     if (options === undefined) return undefined;
     const own = options.persistentStoragePath;
     const path = this.#path(absolutePath(own ?? key), own === undefined ? at : [...at, "persistentStoragePath"]);
-    const context = { options, at, home };
+    const context = { options, home };
     const directories = options.directories.map((entry, index) => this.#directory(entry, [...at, "directories", index], context));
     const files = options.files.map((entry, index) => this.#file(entry, [...at, "files", index], context));
     if (path === undefined || !options.enable) return undefined;

@@ -2,6 +2,7 @@
 // service, and at a restart those of open files without a name; a list beside the control socket says which mount each belongs to.
 import { createHash } from "node:crypto";
 import { readlinkSync } from "node:fs";
+import { fdPath } from "../sys/fd-path.ts";
 import { close } from "../sys/file.ts";
 import { readMountinfo } from "../sys/mountinfo.ts";
 import type { HandedMount } from "../engine/handover.ts";
@@ -62,8 +63,8 @@ export class FdStore {
     const mounted = new Set(readMountinfo().map((mount) => mount.mountpoint));
     const found: HandedMount[] = [];
     for (const [name, each] of fds) {
-      const device = each.find((fd) => readlinkSync(`/proc/self/fd/${fd}`) === "/dev/fuse");
-      const state = each.find((fd) => readlinkSync(`/proc/self/fd/${fd}`).startsWith("/memfd:"));
+      const device = each.find((fd) => readlinkSync(fdPath(fd)) === "/dev/fuse");
+      const state = each.find((fd) => readlinkSync(fdPath(fd)).startsWith("/memfd:"));
       const entry = listed[name];
       if (entry !== undefined && device !== undefined && state !== undefined && mounted.has(entry.spec.mountpoint)) {
         this.#listed.set(name, entry);

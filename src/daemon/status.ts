@@ -1,7 +1,7 @@
 // What `hmpersist status --json` prints: stable for scripts, so fields are only ever added. Types only; the daemon fills them, and
 // without a daemon the command fills what the mount table tells.
 import type { CacheMode } from "../config/config.ts";
-import type { EngineName } from "../engine/engine.ts";
+import type { EngineName, ServeStats } from "../engine/engine.ts";
 import type { Refusal } from "../plan/types.ts";
 
 /**
@@ -24,20 +24,6 @@ export type EntryState =
   | "pending"
   | "unlisted";
 
-/** Counters since the server began to serve the mount. */
-export interface EntryStats {
-  readonly requests: number;
-  readonly errors: number;
-  readonly bytesRead: number;
-  readonly bytesWritten: number;
-  /** Files held open through the mount. */
-  readonly handles: number;
-  /** Milliseconds the request now being answered has taken. */
-  readonly busyMs: number;
-  /** Reads and lookups answered from memory, where the engine knows. */
-  readonly cacheHits?: number;
-}
-
 export interface EntryStatus {
   readonly type: "directory" | "file";
   readonly source: string;
@@ -56,7 +42,7 @@ export interface EntryStatus {
   readonly healed?: { readonly count: number; readonly last: number };
   /** Older versions that were kept beside the file in storage. */
   readonly backups?: readonly string[];
-  readonly stats?: EntryStats;
+  readonly stats?: ServeStats;
 }
 
 export interface StatusReport {

@@ -3,12 +3,11 @@ import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { isBelow, isWithin } from "../config/place.ts";
 import { exists } from "../service/install.ts";
-import { lossOf } from "../service/place.ts";
+import { lossOf, UNIT } from "../service/place.ts";
 import { word } from "../shell.ts";
 import { about, type Check, type Machine } from "./check.ts";
 import { pathsOf } from "./unit-file.ts";
 
-const UNIT = "hmpersist.service";
 const SYSTEM = ["/etc/systemd/user", "/run/systemd/user", "/usr/local/lib/systemd/user", "/usr/lib/systemd/user", "/lib/systemd/user"];
 
 /** Directories of user units that survive a reboot, then those in the home; systemd.unit(5). */

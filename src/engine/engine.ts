@@ -20,7 +20,7 @@ export interface ServeSpec {
   readonly trace: boolean;
 }
 
-/** Counters of one mount since its server started serving it. */
+/** Counters of one mount since its server started serving it. `hmpersist status --json` prints them: fields are only ever added. */
 export interface ServeStats {
   readonly requests: number;
   /** Answers that tell of a fault (EIO, ENOSPC, ...), not "no such file". */

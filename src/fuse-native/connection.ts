@@ -4,6 +4,7 @@
 import { readdirSync, readlinkSync } from "node:fs";
 import { call } from "../sys/call.ts";
 import { AT_FDCWD, O_CLOEXEC, O_RDWR } from "../sys/constants.ts";
+import { fdPath } from "../sys/fd-path.ts";
 import { close, openat } from "../sys/file.ts";
 import { libc, watchHangup } from "../sys/libc.ts";
 import { readMountinfo } from "../sys/mountinfo.ts";
@@ -19,7 +20,7 @@ export function openDevices(): number[] {
 
 function isDevice(fd: number): boolean {
   try {
-    return readlinkSync(`/proc/self/fd/${fd}`) === "/dev/fuse";
+    return readlinkSync(fdPath(fd)) === "/dev/fuse";
   } catch {
     // The one that listed the directory is closed by now.
     return false;

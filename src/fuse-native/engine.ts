@@ -4,6 +4,7 @@
 import type { Engine, ServeSpec, ServeStats, ServedMount } from "../engine/engine.ts";
 import { isBelow } from "../config/place.ts";
 import { Connection, openDevices } from "./connection.ts";
+import { fdPath } from "../sys/fd-path.ts";
 import { close } from "../sys/file.ts";
 import { directoryId } from "../sys/stat.ts";
 import { openWithin } from "../sys/walk.ts";
@@ -52,7 +53,7 @@ class Mount implements ServedMount {
     // Not by its path, which may lead to another directory one day: an unmounted disk's bare mountpoint, for one.
     const source = openWithin(spec.storage, spec.source);
     this.root = directoryId(source);
-    this.#service = new Service(native, spec, `/proc/self/fd/${source}/.`);
+    this.#service = new Service(native, spec, `${fdPath(source)}/.`);
     const options = mountOptions(spec);
     const before = openDevices();
     let release: () => void;

@@ -2,10 +2,10 @@
 // mount, so it is passed over, and named when nothing better is found.
 import { accessSync, constants, statSync } from "node:fs";
 import { join } from "node:path";
+import { S_ISUID } from "../sys/constants.ts";
 import { HmpersistError } from "../errors.ts";
 
 const NAMES = ["fusermount3", "fusermount"];
-const S_ISUID = 0o4000;
 
 export interface Fusermount {
   readonly path: string;

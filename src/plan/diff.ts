@@ -183,13 +183,9 @@ class Planner {
       if (this.#standing(path).type === "missing") this.#home.want(this.#desired.home, path, spec.parentMode, false);
     const ours = this.#world.ownLinks.get(target);
     const plain = replaceable(found) || (found.type === "link" && found.text === ours) || (found.type === "file" && ours === spec.source);
-    if (!plain && spec.onConflict === "adopt") this.#adopts.push({ type: "adopt", spec, found });
-    this.#links.push({
-      type: "link",
-      spec,
-      found: !plain && spec.onConflict === "adopt" ? MISSING : found,
-      backup: !plain && spec.onConflict === "backup",
-    });
+    const adopted = !plain && spec.onConflict === "adopt";
+    if (adopted) this.#adopts.push({ type: "adopt", spec, found });
+    this.#links.push({ type: "link", spec, found: adopted ? MISSING : found, backup: !plain && spec.onConflict === "backup" });
     return undefined;
   }
 

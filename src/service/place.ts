@@ -15,12 +15,13 @@ export interface Place {
   readonly link: string;
 }
 
-const NAME = "hmpersist.service";
+/** What the unit is called, whoever installed it. */
+export const UNIT = "hmpersist.service";
 
 /** "user": of this user alone. "system": of all users, in a directory that no home holds. */
 export function placeOf(scope: Scope, configHome: string): Place {
   const directory = scope === "user" ? join(configHome, "systemd/user") : "/etc/systemd/user";
-  return { scope, unit: join(directory, NAME), link: join(directory, `${WANTED_BY}.wants`, NAME) };
+  return { scope, unit: join(directory, UNIT), link: join(directory, `${WANTED_BY}.wants`, UNIT) };
 }
 
 /**

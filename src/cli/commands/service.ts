@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { homeOf, locations } from "../../config/locations.ts";
 import { EXIT, HmpersistError } from "../../errors.ts";
 import { install as write, look, uninstall as remove } from "../../service/install.ts";
-import { lossOf, placeOf, type Loss, type Scope } from "../../service/place.ts";
+import { lossOf, placeOf, UNIT, type Loss, type Scope } from "../../service/place.ts";
 import { systemctlUser } from "../../service/systemctl.ts";
 import { unitText } from "../../service/unit.ts";
 import { readMountinfo } from "../../sys/mountinfo.ts";
@@ -19,8 +19,6 @@ export interface ServiceOptions {
   readonly config?: string;
   readonly json?: true;
 }
-
-const UNIT = "hmpersist.service";
 
 export function install(options: ServiceOptions): void {
   const scope = scopeOf(options);

@@ -3,15 +3,13 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { render } from "ink";
-import { locations } from "../../config/locations.ts";
-import { ask } from "../../daemon/control/client.ts";
-import type { StatusReport } from "../../daemon/status.ts";
 import { EXIT, HmpersistError } from "../../errors.ts";
 import { formatCount } from "../../format.ts";
 import { reviewHome, type EphemeralOptions, type EphemeralReport } from "../../review/ephemeral.ts";
 import { chooseStorage, nixLines, suggest, type Suggestion } from "../../review/suggest.ts";
 import { extendConfig, ignorePattern, whyNotWritable } from "../../review/write-config.ts";
 import { printable, printableJson } from "../../sys/text.ts";
+import { daemonStatus } from "../daemon-config.ts";
 import { unread } from "../ephemeral-table.ts";
 import { screenSize } from "../output.ts";
 import { progressLine } from "../progress.ts";
@@ -32,7 +30,6 @@ export interface Chooser {
   readonly storage: string | undefined;
 }
 
-const STATUS_MS = 1800;
 const ALTERNATE_SCREEN = "\x1b[?1049h\x1b[H";
 const MAIN_SCREEN = "\x1b[?1049l\x1b[?25h";
 
@@ -144,9 +141,8 @@ async function adopt({ found, file }: Chooser, state: State, { directories, file
     ...marked(state, "persist").filter(({ configured }) => configured),
   ];
   if (groups.length === 0) return EXIT.done;
-  const daemon = await ask<StatusReport>(locations(process.env).controlSocket, { command: "status" }, STATUS_MS).catch(() => undefined);
   // It refuses what is still in the way, which is just what is adopted next.
-  if (daemon === undefined) await own(["mount", "--config", file], "ignore");
+  if ((await daemonStatus()) === undefined) await own(["mount", "--config", file], "ignore");
   return own(["adopt", "--config", file, "--", ...groups.map(({ path }) => join(found.config.home, path))], "inherit");
 }
 

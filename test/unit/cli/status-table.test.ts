@@ -34,9 +34,11 @@ function entries(): EntryStatus[] {
           errors: index % 3,
           bytesRead: 1 << (index + 10),
           bytesWritten: 999,
+          nodes: 1,
           handles: 1,
           busyMs: 0,
           cacheHits: 77,
+          features: [],
         },
       })),
       ...files.map((path): EntryStatus => ({
