@@ -23,7 +23,7 @@ import { adoptFlags, assume, featuresOf, init } from "./init.ts";
 import { behaviourOf, isStacked, type Behaviour } from "./passthrough/behaviour.ts";
 import { Credentials } from "./passthrough/credentials.ts";
 import type { LaneJob } from "./passthrough/lane-job.ts";
-import { Passthrough, type Limits } from "./passthrough/passthrough.ts";
+import { Passthrough, type Limits, type Services } from "./passthrough/passthrough.ts";
 import { SharedTables } from "./passthrough/shared-tables.ts";
 import { HEADER } from "./passthrough/table-layout.ts";
 import type { Turn } from "./turn.ts";
@@ -89,6 +89,7 @@ export class Session {
       call("fstatfs", spec.source, hot.fstatfs, rootFd, mem.address + STATFS_AT);
       const type = mem.word(STATFS_AT + STATFS.f_type);
       const behaviour = behaviourOf(spec.cache, type, (!spec.allowOther || geteuid?.() === 0) && !hasMountsBelow(rootFd));
+      const passthrough = mayPassthrough && !isStacked(type);
       const request = new Request(mem);
       this.fs = new Passthrough(
         rootFd,
@@ -97,33 +98,20 @@ export class Session {
         new Credentials(mem, behaviour),
         this.#tables,
         behaviour,
-        {
-          backingOpen: (fd) => this.device.backingOpen(fd),
-          backingClose: (id) => this.device.backingClose(id),
-          defer: (job) => {
-            const device = this.fs.duplicate(this.device.fd);
-            if (device < 0) return false;
-            const [lo, hi] = [mem.word(REQUEST + fuse_in_header.unique), mem.word(REQUEST + fuse_in_header.unique + 4)];
-            this.#tables.journal.deferred(lo, hi);
-            host.defer(this, device, lo, hi, job);
-            return true;
-          },
-          makeRoom: () => host.makeRoom(),
-          notify: (code, size) => this.device.notify(code, size),
-        },
+        this.#services(),
         limits,
         this.#keeper,
       );
       this.#dispatcher = new Dispatcher(mem, request, {
         fs: this.fs,
-        own: (name) => this.#own(name, request, behaviour, mayPassthrough && !isStacked(type)),
+        own: (name) => this.#own(name, request, behaviour, passthrough),
         journal: this.#tables.journal,
         log: (message) => host.log(message),
         trace: spec.trace,
       });
       if (this.#tables.lost) {
         host.log(`${spec.mountpoint}: what the last server knew of its open files is lost`);
-        assume(behaviour, this.#tables, mayPassthrough && !isStacked(type));
+        assume(behaviour, this.#tables, passthrough);
       }
       if (heritage?.resume === true) this.#resume(behaviour, heritage.kept ?? []);
     } catch (error) {
@@ -137,6 +125,25 @@ export class Session {
 
   get errors(): number {
     return this.#dispatcher.errors;
+  }
+
+  #services(): Services {
+    return {
+      backingOpen: (fd) => this.device.backingOpen(fd),
+      backingClose: (id) => this.device.backingClose(id),
+      defer: (job) => this.#defer(job),
+      makeRoom: () => this.#host.makeRoom(),
+      notify: (code, size) => this.device.notify(code, size),
+    };
+  }
+
+  #defer(job: LaneJob): boolean {
+    const device = this.fs.duplicate(this.device.fd);
+    if (device < 0) return false;
+    const [lo, hi] = [this.#mem.word(REQUEST + fuse_in_header.unique), this.#mem.word(REQUEST + fuse_in_header.unique + 4)];
+    this.#tables.journal.deferred(lo, hi);
+    this.#host.defer(this, device, lo, hi, job);
+    return true;
   }
 
   #resume(behaviour: Behaviour, kept: readonly KeptFile[]): void {
