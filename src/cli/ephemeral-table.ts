@@ -49,6 +49,10 @@ export function renderEphemeral(report: EphemeralReport, style: Style, now = Dat
   return `${lines.join("\n")}\n`;
 }
 
+/** The path of a group, with what it is. */
+export const groupName = ({ path, type }: Pick<EphemeralGroup, "path" | "type">): string =>
+  printable(path) + { directory: "/", file: "", link: "", others: "/... (others)" }[type];
+
 export const unread = (count: number): string => `${count === 1 ? "one place" : `${count} places`} could not be read`;
 
 function headline({ groups, totals, smaller, baseline }: EphemeralReport, style: Style, now: number): string {
@@ -62,14 +66,13 @@ function headline({ groups, totals, smaller, baseline }: EphemeralReport, style:
 }
 
 function cells(group: EphemeralGroup, style: Style, now: number): string[] {
-  const shown = printable(group.path) + { directory: "/", file: "", link: "", others: "/... (others)" }[group.type];
   const seen =
     group.appeared + group.changed > 0 ? `${formatCount(group.appeared)}+${formatCount(group.changed)}` : formatCount(group.files);
   return [
     formatBytes(group.bytes),
     seen,
     formatAge(now - group.newest * 1000),
-    style.paint(group.type === "directory" ? "cyan" : "bold", `~/${shown}`),
+    style.paint(group.type === "directory" ? "cyan" : "bold", `~/${groupName(group)}`),
     style.paint("dim", printable(group.program ?? "")),
   ];
 }

@@ -2,7 +2,7 @@
 import { formatAge, formatBytes, formatCount } from "../format.ts";
 import type { Orphan, OrphansReport, StorageOrphans } from "../review/orphans.ts";
 import { printable } from "../sys/text.ts";
-import { unread } from "./ephemeral-table.ts";
+import { groupName, unread } from "./ephemeral-table.ts";
 import { symbol, table, wrap, type Column, type Style } from "./output.ts";
 
 const COLUMNS: readonly Column[] = [
@@ -48,10 +48,7 @@ const cells = (group: Orphan, style: Style, now: number): string[] => [
   formatBytes(group.bytes),
   formatCount(group.files),
   group.used === 0 ? "" : formatAge(now - group.used * 1000),
-  style.paint(
-    group.type === "directory" ? "cyan" : "bold",
-    printable(group.path) + { directory: "/", file: "", link: "", others: "/... (others)" }[group.type],
-  ),
+  style.paint(group.type === "directory" ? "cyan" : "bold", groupName(group)),
   group.target === null ? "" : style.paint("dim", `~/${printable(group.target)}`),
   style.paint("dim", printable(group.program ?? "")),
 ];

@@ -1,5 +1,5 @@
 // A baseline: which files were there, and in which state, in 12 bytes each, so that a home of a million files fits in 12 MB on disk
-// and twice that in memory. A path is its 64-bit hash; so a baseline can tell what appeared, what changed and how many went away, but
+// and 27 MB in memory. A path is its 64-bit hash; so a baseline can tell what appeared, what changed and how many went away, but
 // not their names. File: one line of JSON, then records of three little-endian u32: hash, hash, signature of (ctime, size).
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, readSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
@@ -86,7 +86,7 @@ export interface BaselineHeader {
   readonly count: number;
 }
 
-/** Open addressing over the records; a million files take 32 MB. */
+/** Open addressing over the records, at most half full. */
 export class Baseline {
   readonly header: BaselineHeader;
   readonly #slots: Uint32Array;

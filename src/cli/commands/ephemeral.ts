@@ -2,15 +2,15 @@
 import { join } from "node:path";
 import { locations } from "../../config/locations.ts";
 import { EXIT, HmpersistError } from "../../errors.ts";
-import { formatCount, parseBytes, parseSince } from "../../format.ts";
-import { reviewHome, type EphemeralOptions as ReviewOptions, type EphemeralReport } from "../../review/ephemeral.ts";
+import { parseBytes, parseSince } from "../../format.ts";
+import type { EphemeralOptions as ReviewOptions } from "../../review/ephemeral.ts";
 import { chooseStorage, nixLines, suggest, unreadableLines } from "../../review/suggest.ts";
 import { printable } from "../../sys/text.ts";
 import { renderEphemeral } from "../ephemeral-table.ts";
 import { printJson } from "../json-output.ts";
 import { style } from "../output.ts";
-import { progressLine } from "../progress.ts";
-import { reviewConfig, type ReviewConfig } from "../review-config.ts";
+import { reviewConfig } from "../review-config.ts";
+import { reviewWithProgress } from "../review-progress.ts";
 import { absolute } from "../working-directory.ts";
 
 export interface EphemeralOptions {
@@ -44,7 +44,7 @@ export async function ephemeral(options: EphemeralOptions): Promise<void> {
     throw new HmpersistError("HMP_USAGE", `no storage ${printable(options.storage)} in the configuration`);
   }
   const review = reviewOptions(options);
-  const report = await withProgress(found, review);
+  const report = await reviewWithProgress(found, review);
   if (options.json === true) printJson(report);
   else if (options.nix === true) {
     const lines = [...nixLines(suggest(report.groups, storage), Date.now()), ...unreadableLines(report.unreadable)];
@@ -64,13 +64,4 @@ function reviewOptions(options: EphemeralOptions): ReviewOptions {
     diff: options.diff === undefined ? undefined : baseline(options.diff),
     save: options.saveBaseline === undefined ? undefined : baseline(options.saveBaseline),
   };
-}
-
-async function withProgress({ config }: ReviewConfig, review: ReviewOptions): Promise<EphemeralReport> {
-  const line = progressLine(process.stderr);
-  try {
-    return await reviewHome(config, review, ({ files, path }) => line.show(`${formatCount(files)} files  ~/${printable(path)}`));
-  } finally {
-    line.clear();
-  }
 }

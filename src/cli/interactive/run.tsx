@@ -4,7 +4,6 @@ import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { render } from "ink";
 import { EXIT, HmpersistError } from "../../errors.ts";
-import { formatCount } from "../../format.ts";
 import { reviewHome, type EphemeralOptions, type EphemeralReport } from "../../review/ephemeral.ts";
 import { chooseStorage, nixLines, suggest, type Suggestion } from "../../review/suggest.ts";
 import { extendConfig, ignorePattern, whyNotWritable } from "../../review/write-config.ts";
@@ -12,8 +11,8 @@ import { printable, printableJson } from "../../sys/text.ts";
 import { daemonStatus } from "../daemon-config.ts";
 import { unread } from "../ephemeral-table.ts";
 import { screenSize } from "../output.ts";
-import { progressLine } from "../progress.ts";
 import type { ReviewConfig } from "../review-config.ts";
+import { reviewWithProgress } from "../review-progress.ts";
 import { storageObstacle } from "../storage-obstacle.ts";
 import { absolute } from "../working-directory.ts";
 import { Controller, type Outcome } from "./controller.ts";
@@ -38,7 +37,7 @@ export async function choose(chooser: Chooser): Promise<void> {
   if (!process.stdin.isTTY || !process.stdout.isTTY) {
     throw new HmpersistError("HMP_USAGE", "--interactive needs a terminal", "leave it out, or use --nix or --json");
   }
-  const report = await firstWalk(chooser);
+  const report = await reviewWithProgress(chooser.found, chooser.review);
   if (report.groups.length === 0) {
     const { count } = report.unreadable;
     process.stdout.write(`nothing would be gone at reboot${count > 0 ? `, but ${unread(count)}` : ""}\n`);
@@ -46,13 +45,6 @@ export async function choose(chooser: Chooser): Promise<void> {
   }
   const { outcome, state } = await show(chooser, report);
   process.exitCode = await act(chooser, outcome, state);
-}
-
-async function firstWalk({ found, review }: Chooser): Promise<EphemeralReport> {
-  const line = progressLine(process.stderr);
-  return reviewHome(found.config, review, ({ files, path }) => line.show(`${formatCount(files)} files  ~/${printable(path)}`)).finally(() =>
-    line.clear(),
-  );
 }
 
 async function show(chooser: Chooser, report: EphemeralReport): Promise<{ outcome: Outcome; state: State }> {
