@@ -10,17 +10,16 @@ import { close } from "../sys/file.ts";
 import { libc } from "../sys/libc.ts";
 import { cstr } from "../sys/name.ts";
 import { sendFds, socketpair } from "../sys/socket.ts";
-import { threadNames } from "../sys/process-state.ts";
 import type { EngineName, ServeSpec, ServeStats } from "../engine/engine.ts";
 import type { HandedMount } from "../engine/handover.ts";
 import { hearKeeper, sendKept } from "../engine/keeping.ts";
 import type { FromServer, ToServer } from "../engine/host-protocol.ts";
-import { threadName } from "../engine/thread-name.ts";
 import { HmpersistError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { within } from "../within.ts";
 import { Backoff } from "./backoff.ts";
 import { Death } from "./death.ts";
+import { Remains } from "./remains.ts";
 
 const HOST = fileURLToPath(new URL("../engine/host.js", import.meta.url));
 const SERVE_TIMEOUT_MS = 15_000;
@@ -31,8 +30,6 @@ const START_AGAIN_MS = 1_000;
 const TAKEOVER_MS = 3_000;
 /** A change of servers takes less; a mount that is not served for longer is one whose storage does not answer. */
 const STUCK_MS = 2_000;
-/** Between two looks whether a storage has let go of the threads of a dead server. */
-const LOOK_AGAIN_MS = 200;
 
 /** Files without a name that are kept for each mount; those beyond end with their server. */
 const MAX_KEPT = 1_000;
@@ -90,8 +87,7 @@ export class ServerProcess {
   readonly #stats = new Map<number, (mounts: Record<string, ServeStats>) => void>();
   #child: ChildProcess | undefined;
   #death: Death | undefined;
-  /** Dead servers with threads left, by pid: each such thread finishes the call it is in when its storage answers. */
-  readonly #remains = new Set<number>();
+  readonly #remains = new Remains();
   #starting: Promise<ChildProcess> | undefined;
   #socket = -1;
   #seq = 0;
@@ -299,7 +295,7 @@ export class ServerProcess {
     this.#child = child;
     child.on("message", (message) => this.#hear(message as FromServer));
     this.#death = new Death(child, (how, left) => {
-      if (left) this.#leave(child);
+      if (left) this.#remains.add(child);
       this.#exited(child, ours, how);
     });
     await Promise.race([
@@ -380,16 +376,6 @@ export class ServerProcess {
     this.#events.released(mountpoint);
   }
 
-  // It is waited for no longer: another one serves whatever its threads that are left do not work on.
-  #leave(child: ChildProcess): void {
-    const pid = child.pid ?? 0;
-    this.#remains.add(pid);
-    child.once("exit", () => this.#remains.delete(pid));
-    child.removeAllListeners("message");
-    if (child.connected) child.disconnect();
-    child.unref();
-  }
-
   #exited(child: ChildProcess, socket: number, how: string): void {
     if (this.#socket === socket) this.#keep(); // what it gave last
     close(socket);
@@ -426,7 +412,7 @@ export class ServerProcess {
       return;
     }
     const all = [...this.#held.values()];
-    const stuck = all.filter((held) => this.#isWorkedOn(held.spec.storage));
+    const stuck = all.filter((held) => this.#remains.workOn(held.spec.storage));
     for (const held of stuck) void this.#goOnLater(held);
     await Promise.all(all.filter((held) => !stuck.includes(held)).map((held) => this.#goOn(held)));
   }
@@ -449,13 +435,8 @@ export class ServerProcess {
     const { mountpoint, storage } = held.spec;
     this.#log.warn({ mount: mountpoint }, "its storage holds a thread of the dead server; it goes on when that has ended");
     const child = this.#child;
-    while (this.#isWorkedOn(storage)) await sleep(LOOK_AGAIN_MS, undefined, { ref: false });
+    await this.#remains.goneFrom(storage);
     // The next server asks anew; and the mount may have been given up.
     if (this.#child === child && this.#held.get(mountpoint) === held) await this.#goOn(held);
-  }
-
-  /** Whether a thread that is left of a dead server is in a call on `storage`. */
-  #isWorkedOn(storage: string): boolean {
-    return [...this.#remains].some((pid) => threadNames(pid).includes(threadName(storage)));
   }
 }
