@@ -143,7 +143,10 @@ export class Daemon {
       return this.#reconcile();
     });
     this.#sayReady();
-    this.#unwatch = watchMountTable(() => this.#mountTableChanged());
+    this.#unwatch = watchMountTable(
+      () => this.#mountTableChanged(),
+      (error) => this.#log.error({ error: String(error) }, "mount table not read"),
+    );
     const { watchdogIntervalMs } = this.#notifier;
     // The event loop turning is what is watched: a stuck storage or mount must never stop it.
     if (watchdogIntervalMs !== undefined) setInterval(() => this.#notifier.watchdog(), watchdogIntervalMs);

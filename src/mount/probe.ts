@@ -1,6 +1,6 @@
 // Asks mounts that nobody here serves whether they are alive: statfs(2) answers ENOTCONN at once on a dead one and never on a stuck
 // one. So it runs in a child of its own, which is killed at the deadline; a thread could not be.
-import { spawn } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 import type { Storage } from "../config/config.ts";
 
 export type Health = "served" | "dead" | "stuck" | "unknown";
@@ -12,14 +12,16 @@ for (const path of process.argv.slice(1)) {
   statfs(path, (error) => process.stdout.write(JSON.stringify([path, error ? error.code : "OK"]) + "\\n"));
 }`;
 
+/** The health of each, after DEADLINE_MS at the latest; "stuck": it did not answer by then. */
 export async function probeMounts(mountpoints: readonly string[]): Promise<Map<string, Health>> {
   const health = new Map<string, Health>(mountpoints.map((mountpoint) => [mountpoint, "stuck"]));
   if (mountpoints.length === 0) return health;
   const env = { ...process.env, UV_THREADPOOL_SIZE: String(Math.min(mountpoints.length, 128)) };
-  const child = spawn(process.execPath, ["-e", PROGRAM, "--", ...mountpoints], { stdio: ["ignore", "pipe", "ignore"], env });
+  // Without a descriptor left it has no stdout, and an error to tell.
+  const child: ChildProcess = spawn(process.execPath, ["-e", PROGRAM, "--", ...mountpoints], { stdio: ["ignore", "pipe", "ignore"], env });
   let text = "";
-  child.stdout.setEncoding("utf8");
-  child.stdout.on("data", (chunk: string) => {
+  child.stdout?.setEncoding("utf8");
+  child.stdout?.on("data", (chunk: string) => {
     text += chunk;
     if (text.split("\n").length > mountpoints.length) child.kill("SIGKILL");
   });
@@ -31,7 +33,7 @@ export async function probeMounts(mountpoints: readonly string[]): Promise<Map<s
   });
   clearTimeout(timer);
   child.kill("SIGKILL");
-  child.stdout.destroy();
+  child.stdout?.destroy();
   child.unref();
   for (const line of text.split("\n").filter((each) => each.endsWith("]"))) {
     const [path, code] = JSON.parse(line) as [string, string];

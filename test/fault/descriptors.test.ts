@@ -1,6 +1,6 @@
 // A server that has no descriptors left gives up the directories it keeps open before any program is told EMFILE, and nothing of it stays.
 import { execFileSync } from "node:child_process";
-import { lstatSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { mountData, outcome, WAYS } from "../helpers/faults.ts";
@@ -71,7 +71,12 @@ test("a daemon without descriptors stays up; what it could not do it does when i
     const data = await mountData(sandbox, sandbox.storage, { engine: "kernel", cache: "shared" }, ["settings"]);
     const { daemon, server } = await sandbox.status();
     const [pid = 0, serverPid = 0] = [daemon?.pid, server?.pid];
-    limit(pid, -2);
+    softLimit(pid, 3);
+    // Whoever mounts anything on the machine has the daemon look at the mount table.
+    const elsewhere = join(sandbox.base, "elsewhere");
+    mkdirSync(elsewhere);
+    execFileSync("mount", ["-t", "tmpfs", "tmpfs", elsewhere]);
+    await until("the daemon to find that it cannot look", 20_000, () => sandbox.log().includes("mount table not read"));
     // Nobody can be heard, which the caller is told soon enough; the mounts do not need the daemon.
     const unheard = await deadline("status", 20_000, sandbox.run(["status"]), () => kernelStacks(pid));
     expect(unheard.code).not.toBe(0);
@@ -95,3 +100,14 @@ test("a daemon without descriptors stays up; what it could not do it does when i
     expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0 });
   }),
 );
+
+test("who asks mounts whether they answer, and has no descriptor left to ask by, takes them for stuck", () => {
+  const script = `
+    import { openSync } from "node:fs";
+    import { probeMounts } from ${JSON.stringify(new URL("../../dist/mount/probe.js", import.meta.url).href)};
+    try { for (;;) openSync("/dev/null"); } catch {}
+    const health = await probeMounts(["/tmp"]);
+    process.stdout.write(health.get("/tmp"));`;
+  const command = ["-c", 'ulimit -n 100 && exec "$@"', "bash", process.execPath, "--input-type=module", "-e", script];
+  expect(execFileSync("bash", command, { encoding: "utf8" })).toBe("stuck");
+});
