@@ -11,6 +11,7 @@ interface Placed {
   readonly kind: "file" | "link" | "mount";
 }
 
+/** The storages without redundant entries, and a note on each of those; what cannot be carried out is added to `problems`. */
 export function crossCheck(config: Config, problems: Problem[]): Pick<Config, "storages" | "notes"> {
   const refuse = ({ entry }: Placed, problem: string, wayOut: string): unknown => problems.push({ option: entry.option, problem, wayOut });
   const placed = placeAll(config);

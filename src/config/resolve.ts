@@ -25,6 +25,7 @@ const configOutline = configObject.extend({ persistence: z.record(z.string(), z.
 const unread = z.array(z.unknown()).default([]);
 const storageOutline = storageObject.extend({ directories: unread, files: unread });
 
+/** Never throws. With problems the configuration is what was sound of it, and not to be used. */
 export function resolve(value: unknown, facts: ResolveFacts): Resolved {
   const problems: Problem[] = [];
   const resolver = new Resolver(facts, problems);

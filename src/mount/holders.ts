@@ -9,6 +9,7 @@ export interface Holder {
   readonly path: string;
 }
 
+/** Those this user may see, also of what is mounted below `mountpoint`. */
 export function findHolders(mountpoint: string): Holder[] {
   const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
   return pids.flatMap((pid) => {

@@ -24,6 +24,7 @@ function oneLine(text: string): string {
   return shown.length > MAX_SAID ? `${shown.slice(0, MAX_SAID)}…` : shown;
 }
 
+/** Never rejects. @param options commFd: becomes the child's descriptor 3. */
 export function runFusermount(
   path: string,
   args: readonly string[],

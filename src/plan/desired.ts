@@ -9,6 +9,7 @@ export interface DesiredFacts {
   readonly root: boolean;
 }
 
+/** Nested mounts that fusermount3 could not make, and bind mounts, are refused unless root asks. */
 export function makeDesired(config: Config, facts: DesiredFacts): Desired {
   const refusals: Refusal[] = [];
   const { storages, home } = config;

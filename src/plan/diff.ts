@@ -12,6 +12,7 @@ import type { Action, Desired, Found, LinkSpec, MountSpec, Observation, Plan, Re
 
 const MISSING: Found = { type: "missing" };
 
+/** `observation` must hold what `lookups` asks for of `desired`. */
 export function makePlan(desired: Desired, observation: Observation): Plan {
   const homeless = rootObstacle(desired.home, observation.home, "home");
   if (homeless !== undefined) {

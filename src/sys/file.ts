@@ -12,10 +12,13 @@ export const openat = (dirfd: number, name: CName, flags: number, mode = 0): num
 export const openForReading = (dirfd: number, name: CName, flags = 0): number =>
   openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | flags);
 
+/** close(2); the descriptor is gone whatever it answers. */
 export const close = (fd: number): void => void call("close", `fd ${fd}`, libc.close, fd);
 /** A close-on-exec duplicate. */
 export const dup = (fd: number): number => call("fcntl", `fd ${fd}`, libc.fcntl, fd, F_DUPFD_CLOEXEC, 0);
+/** fsync(2); waits for the disk. EINVAL for what cannot be synced. */
 export const fsync = (fd: number): void => void call("fsync", `fd ${fd}`, libc.fsync, fd);
+/** ftruncate(2) to `length` bytes. */
 export const ftruncate = (fd: number, length: number): void => void call("ftruncate", `fd ${fd}`, libc.ftruncate, fd, length);
 
 /** pread(2): up to `count` bytes at `offset` into `buffer`; 0 at the end of the file. */

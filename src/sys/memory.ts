@@ -21,7 +21,9 @@ function map(length: number, flags: number, fd: number): Mapping {
   return { address, length };
 }
 
+/** `length` bytes of zeros, this process's own. Throws SysError (ENOMEM). */
 export const mapAnonymous = (length: number): Mapping => map(length, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
+/** The first `length` bytes of the file `fd`, shared with whoever maps them too; beyond its end they must not be touched (SIGBUS). */
 export const mapShared = (fd: number, length: number): Mapping => map(length, MAP_SHARED, fd);
 
 /** Bytes of a mapping as an ArrayBuffer; V8 accounts for its length, so views are made as large as needed, not as the mapping. */

@@ -45,6 +45,7 @@ export function putAttr(mem: Memory, at: number): void {
   u32[a + fuse_attr.flags / 4] = 0;
 }
 
+/** A fuse_entry_out at `at`, for the file at STATX_AT. */
 export function putEntry(mem: Memory, at: number, nodeid: number, generation: number, timeout: Timeout): void {
   mem.setLong(at + fuse_entry_out.nodeid, nodeid);
   mem.setLong(at + fuse_entry_out.generation, generation);
@@ -62,6 +63,7 @@ export function putNegativeEntry(mem: Memory, at: number, timeout: Timeout): voi
   mem.setWord(at + fuse_entry_out.entry_valid_nsec, timeout.nsec);
 }
 
+/** A fuse_attr_out at `at`, for the file at STATX_AT. */
 export function putAttrOut(mem: Memory, at: number, timeout: Timeout): void {
   mem.setLong(at + fuse_attr_out.attr_valid, timeout.sec);
   mem.setWord(at + fuse_attr_out.attr_valid_nsec, timeout.nsec);
@@ -69,6 +71,7 @@ export function putAttrOut(mem: Memory, at: number, timeout: Timeout): void {
   putAttr(mem, at + fuse_attr_out.attr);
 }
 
+/** A fuse_open_out at `at`; `flags` are FOPEN_*, `backing` is the id of the kernel's backing file or 0. */
 export function putOpen(mem: Memory, at: number, fh: number, flags: number, backing: number): void {
   mem.setLong(at + fuse_open_out.fh, fh);
   mem.setWord(at + fuse_open_out.open_flags, flags);
@@ -81,7 +84,7 @@ function putTime(mem: Memory, to: number, from: number): void {
   mem.setWord(to + fuse_sx_time.__reserved, 0);
 }
 
-/** struct statx and struct fuse_statx differ after `mode` only in the device fields' place; still field by field, by name. */
+/** A fuse_statx_out at `at`, for the file at STATX_AT. struct statx and struct fuse_statx differ after `mode` only in the device fields' place; still field by field, by name. */
 export function putStatx(mem: Memory, at: number, timeout: Timeout): void {
   mem.clear(at, fuse_statx_out.SIZE);
   mem.setLong(at + fuse_statx_out.attr_valid, timeout.sec);
