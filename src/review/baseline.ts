@@ -33,6 +33,10 @@ export function extendHash(parent: PathHash, name: Uint8Array): PathHash {
   return { a, b };
 }
 
+/** The hash of a path below the root, bytes as latin1; "" is the root's. */
+export const hashOf = (path: string): PathHash =>
+  path === "" ? ROOT_HASH : path.split("/").reduce((parent, name) => extendHash(parent, Buffer.from(`${name}\0`, "latin1")), ROOT_HASH);
+
 /** What of a file must be the same for it to be unchanged. */
 export function signature(ctime: number, size: number): number {
   const nanoseconds = Math.round((ctime % 1) * 1e9);

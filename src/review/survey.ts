@@ -7,7 +7,7 @@ import { readlinkat } from "../sys/dir.ts";
 import { isErrno } from "../sys/errno.ts";
 import { openat } from "../sys/file.ts";
 import { cstr } from "../sys/name.ts";
-import { BaselineWriter, extendHash, loadBaseline, ROOT_HASH, signature, type PathHash } from "./baseline.ts";
+import { BaselineWriter, extendHash, hashOf, loadBaseline, ROOT_HASH, signature, type PathHash } from "./baseline.ts";
 import { makeMatcher } from "./ignore.ts";
 import { landmarkAt, makeLandmarks, toBytes, toText } from "./landmarks.ts";
 import { entryName, walk, type Entry, type Visitor } from "./walk.ts";
@@ -189,7 +189,7 @@ export function survey(request: SurveyRequest, progress: (progress: Progress) =>
 
   const at = toBytes(request.at);
   const fd = openat(AT_FDCWD, cstr(request.at === "" ? request.root : `${request.root}/${request.at}`), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const start: Place = { path: at, group: undefined, hash: ROOT_HASH, groups: 0, others: undefined };
+  const start: Place = { path: at, group: undefined, hash: hashOf(at), groups: 0, others: undefined };
   walk(fd, start, landmarkAt(makeLandmarks(request.stops.map(toBytes)), at), visitor);
   if (writer !== undefined && request.save !== undefined) writer.save(request.save, request.root, Date.now());
   const groups = result.groups.filter((group) => group.files > 0 || (request.empty && group.type === "directory"));

@@ -182,6 +182,23 @@ test("a configuration that would become invalid is not written", async () => {
   });
 });
 
+test("with --diff a directory shows what is new or changed in it, and nothing else", async () => {
+  await withSandbox("look-into", {}, async (sandbox) => {
+    plant(sandbox, sandbox.home, { ".app/one/old": 1, ".app/one/other": 1, ".app/two/old": 1 });
+    await review(sandbox, "--save-baseline");
+    plant(sandbox, sandbox.home, { ".app/one/new": 1 });
+    await inTerminal(sandbox, ["ephemeral", "-i", "--diff"], WIDE, async (terminal) => {
+      await terminal.see(/\.app\//);
+      await terminal.press("Right");
+      expect(await terminal.see(/~\/\.app\n[^]*one\//)).not.toContain("two");
+      await terminal.press("Right");
+      expect(await terminal.see(/~\/\.app\/one\n[^]*new/)).not.toMatch(/old|other/);
+      await terminal.press("q");
+      await terminal.see(/exit 0/);
+    });
+  });
+});
+
 test("nothing is written for a storage that is not there", async () => {
   await withSandbox("absent", {}, async (sandbox) => {
     plant(sandbox, sandbox.home, HOME);
