@@ -1,9 +1,9 @@
 // A baseline: which files were there, and in which state, in 12 bytes each, so that a home of a million files fits in 12 MB on disk
 // and 27 MB in memory. A path is its 64-bit hash; so a baseline can tell what appeared, what changed and how many went away, but
 // not their names. File: one line of JSON, then records of three little-endian u32: hash, hash, signature of (ctime, size).
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, readSync, renameSync, statSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { closeSync, openSync, readFileSync, readSync, statSync, writeFileSync } from "node:fs";
 import { HmpersistError } from "../errors.ts";
+import { replaceFile } from "./replace-file.ts";
 
 const FORMAT = "hmpersist-baseline-1";
 const RECORD = 3;
@@ -66,20 +66,13 @@ export class BaselineWriter {
   }
 
   save(file: string, home: string, taken: number): void {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-    const temporary = `${file}.${process.pid}.new`;
-    const fd = openSync(temporary, "w", 0o600);
-    try {
+    replaceFile(file, (fd) => {
       writeFileSync(fd, `${JSON.stringify({ format: FORMAT, home, taken, count: this.count })}\n`);
       this.#chunks.forEach((chunk, index) => {
         const length = index === this.#chunks.length - 1 ? this.#used : chunk.length;
         writeFileSync(fd, new Uint8Array(chunk.buffer, 0, length * 4));
       });
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
-    renameSync(temporary, file);
+    });
   }
 }
 
@@ -139,10 +132,18 @@ export class Baseline {
   }
 }
 
-/** Throws HMP_REFUSED where something stands at `file` that a baseline may not replace: anything but a baseline and an empty file. */
+/**
+ * Throws HMP_REFUSED where something stands at `file` that a baseline may not replace, anything but a baseline and an empty file, and
+ * HMP_ENVIRONMENT where that cannot be told.
+ */
 export function checkReplaceable(file: string): void {
-  const found = statSync(file, { throwIfNoEntry: false });
-  if (found === undefined || (found.isFile() && (found.size === 0 || startOf(file).startsWith(`{"format":"${FORMAT}"`)))) return;
+  try {
+    const found = statSync(file, { throwIfNoEntry: false });
+    if (found === undefined || (found.isFile() && (found.size === 0 || startOf(file).startsWith(`{"format":"${FORMAT}"`)))) return;
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code ?? String(error);
+    throw new HmpersistError("HMP_ENVIRONMENT", `${file} cannot be looked at: ${reason}`, "name another file: --save-baseline FILE");
+  }
   throw new HmpersistError("HMP_REFUSED", `${file} is there and no baseline`, "name another file; nothing was overwritten");
 }
 

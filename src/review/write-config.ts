@@ -1,21 +1,12 @@
 // Puts chosen entries into a JSON configuration. What comes out is checked like any configuration before a byte is written, and takes
 // the place of the old one in one step.
-import {
-  accessSync,
-  closeSync,
-  constants,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  writeSync,
-} from "node:fs";
+import { accessSync, constants, readFileSync, realpathSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { parseJson } from "../config/json.ts";
 import { parseConfig } from "../config/load.ts";
 import { isErrno } from "../sys/errno.ts";
 import { printableJson } from "../sys/text.ts";
+import { replaceFile } from "./replace-file.ts";
 import type { Suggestion } from "./suggest.ts";
 
 interface Outline {
@@ -39,11 +30,14 @@ export function whyNotWritable(file: string): string | undefined {
 
 /**
  * Adds the entries to the storage `key` and the paths to `ephemeral.ignore`.
- * @throws HmpersistError HMP_CONFIG_INVALID if the result would be no valid configuration; nothing is written then.
+ * @throws HmpersistError HMP_CONFIG_INVALID if the result would be no valid configuration, HMP_ENVIRONMENT if it cannot be written; the
+ *   file is as it was then.
  */
 export function extendConfig(file: string, key: string, suggestion: Suggestion, ignored: readonly string[]): void {
   const text = readOr(file, "{}");
-  const outline = JSON.parse(text) as Outline;
+  // It may have been changed since it was read.
+  parseConfig(text, file);
+  const outline = parseJson(text) as Outline;
   const persistence = (outline.persistence ??= {});
   const storage = (persistence[key] ??= {});
   for (const { entry, method } of suggestion.directories) {
@@ -53,7 +47,7 @@ export function extendConfig(file: string, key: string, suggestion: Suggestion, 
   if (ignored.length > 0) (outline.ephemeral ??= {}).ignore = [...(outline.ephemeral?.ignore ?? []), ...ignored];
   const changed = `${printableJson(JSON.stringify(outline, null, 2))}\n`;
   parseConfig(changed, file);
-  replace(file, changed);
+  replaceFile(realOf(file), (fd) => writeFileSync(fd, changed));
 }
 
 /** A gitignore pattern for exactly this path. */
@@ -70,21 +64,11 @@ function readOr(file: string, otherwise: string): string {
 }
 
 // A configuration that is a link (into a repository of dotfiles) stays one.
-function replace(file: string, text: string): void {
-  mkdirSync(dirname(file), { recursive: true });
-  let real = file;
+function realOf(file: string): string {
   try {
-    real = realpathSync(file);
+    return realpathSync(file);
   } catch (error) {
-    if (!isErrno(error, "ENOENT")) throw error;
+    if (isErrno(error, "ENOENT")) return file;
+    throw error;
   }
-  const temporary = `${real}.${process.pid}.new`;
-  const fd = openSync(temporary, "wx", 0o600);
-  try {
-    writeSync(fd, text);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-  renameSync(temporary, real);
 }

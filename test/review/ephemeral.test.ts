@@ -1,6 +1,6 @@
 // What would be gone at reboot: grouping, what is passed over, filters, output.
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { withSandbox } from "../helpers/sandbox.ts";
@@ -189,5 +189,25 @@ test("baselines: what appeared, what changed, what went away; and a hook at shut
     writeFileSync(file, readFileSync(file).subarray(0, -1));
     expect((await sandbox.run(["ephemeral", "--diff", file])).code).toBe(2);
     expect((await sandbox.run(["ephemeral", "--diff", "/nowhere"])).code).toBe(2);
+  });
+});
+
+test("a baseline that cannot be saved is one line, and leaves nothing behind", async () => {
+  await withSandbox("unsaved", { as: "user", homeOptions: "size=256k" }, async (sandbox) => {
+    plant(sandbox, sandbox.home, { file: 1, ...Object.fromEntries(Array.from({ length: 30 }, (_, index) => [`.app/${index}`, 5000])) });
+    const closed = join(sandbox.base, "closed");
+    mkdirSync(closed, { mode: 0o700 });
+    symlinkSync("loop", join(sandbox.home, "loop"));
+    const refused = async (code: number, file: string, words: RegExp): Promise<void> => {
+      const ran = await sandbox.run(["ephemeral", "--save-baseline", file]);
+      expect(ran).toMatchObject({ code, stderr: expect.stringMatching(words) });
+      expect(ran.stderr).not.toMatch(/internal error|\n +at /);
+    };
+    await refused(4, join(closed, "x/y"), /cannot be looked at: EACCES\n +hint: name another file/);
+    await refused(4, join(sandbox.home, "file/x"), /cannot be looked at: ENOTDIR/);
+    await refused(4, join(sandbox.home, "loop"), /cannot be looked at: ELOOP/);
+    execFileSync("sh", ["-c", `head -c 1m /dev/zero >${sandbox.home}/full 2>/dev/null || :`]);
+    await refused(4, join(sandbox.home, "base"), /home\/base cannot be written: ENOSPC\n +hint: make room/);
+    expect(readdirSync(sandbox.home).filter((name) => name.startsWith("base"))).toEqual([]);
   });
 });

@@ -1,6 +1,6 @@
 // The chooser, driven through a real terminal.
 import { execFileSync } from "node:child_process";
-import { readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
+import { chownSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import stringWidth from "string-width";
 import { expect, test } from "vitest";
@@ -179,6 +179,46 @@ test("a configuration that would become invalid is not written", async () => {
       await terminal.see(/would hide the storage[^]*exit 2/);
     });
     expect(readFileSync(sandbox.configFile, "utf8")).toBe(text);
+  });
+});
+
+test("a full disk: the configuration stays as it was, and why is one line", async () => {
+  await withSandbox("full-disk", {}, async (sandbox) => {
+    plant(sandbox, sandbox.home, { ".mozilla/x": 1 });
+    const disk = join(sandbox.base, "etc");
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", disk]);
+    try {
+      const file = join(disk, "config.json");
+      const directories = Array.from({ length: 400 }, (_, index) => `a-directory-of-some-program-${index}`);
+      const text = JSON.stringify({ home: sandbox.home, persistence: { [sandbox.storage]: { directories } } });
+      writeFileSync(file, text);
+      writeFileSync(join(disk, "other"), Buffer.alloc(65_536 - 8192 - Math.ceil(text.length / 4096) * 4096));
+      await inTerminal(sandbox, ["ephemeral", "-i", "--config", file], WIDE, async (terminal) => {
+        await terminal.see(/would be gone/);
+        await terminal.press("p", "f", "w");
+        await terminal.see(/config\.json cannot be written: ENOSPC\n +hint: make room[^]*exit 4/);
+      });
+      expect(readFileSync(file, "utf8")).toBe(text);
+      expect(readdirSync(disk).sort()).toEqual(["config.json", "other"]);
+    } finally {
+      execFileSync("umount", [disk]);
+    }
+  });
+});
+
+test("what root writes into a user's configuration that user can read, also one that begins with a byte order mark", async () => {
+  await withSandbox("byte-order", {}, async (sandbox) => {
+    plant(sandbox, sandbox.home, { ".mozilla/x": 1 });
+    sandbox.writeConfig(`\ufeff${JSON.stringify({ home: sandbox.home, persistence: { [sandbox.storage]: {} } })}`);
+    chownSync(sandbox.configFile, 1234, 1234);
+    await inTerminal(sandbox, ["ephemeral", "-i", "--config", sandbox.configFile], WIDE, async (terminal) => {
+      await terminal.see(/would be gone/);
+      await terminal.press("p", "f", "w");
+      await terminal.see(/written: [^]*exit 0/);
+    });
+    const { persistence } = JSON.parse(readFileSync(sandbox.configFile, "utf8")) as { persistence: object };
+    expect(persistence).toEqual({ [sandbox.storage]: { directories: [".mozilla"] } });
+    expect(statSync(sandbox.configFile)).toMatchObject({ uid: 1234, gid: 1234 });
   });
 });
 
