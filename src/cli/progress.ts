@@ -1,4 +1,4 @@
-// A line that says how far something is, rewritten in place: on a terminal only, and gone when it is done.
+// A line that says how far something is, rewritten in place: on a terminal that can do that only, and gone when it is done.
 import { fit, screenSize } from "./output.ts";
 
 export interface ProgressLine {
@@ -7,7 +7,7 @@ export interface ProgressLine {
 }
 
 export function progressLine(stream: NodeJS.WriteStream): ProgressLine {
-  if (!stream.isTTY) return { show: () => {}, clear: () => {} };
+  if (!stream.isTTY || process.env["TERM"] === "dumb") return { show: () => {}, clear: () => {} };
   let shown = false;
   return {
     show: (text) => {

@@ -4,6 +4,7 @@ import { readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { withSandbox, type Sandbox } from "../helpers/sandbox.ts";
+import { inTerminal } from "../review/terminal.ts";
 
 const sh = async (sandbox: Sandbox, script: string): Promise<string> => {
   const { code, stdout, stderr } = await sandbox.exec("bash", ["-euc", `cd "$HOME"\n${script}`]);
@@ -16,6 +17,20 @@ function configure(sandbox: Sandbox, storage: object): void {
 }
 
 const FILL = "mkdir -p app/sub; echo one > app/one; echo two > app/sub/two; ln app/one app/same";
+
+test("on a terminal of 40 columns the progress stays on one line, and is gone at the end", () =>
+  withSandbox("adopt-narrow", { homeOptions: "size=200m" }, async (sandbox) => {
+    const name = "a-name-that-is-longer-than-the-terminal-is-wide";
+    configure(sandbox, { directories: [name] });
+    expect((await sandbox.run(["mount", "--config", sandbox.configFile])).code).toBe(0);
+    expect((await sandbox.run(["unmount"])).code).toBe(0);
+    await sh(sandbox, `for i in 1 2 3 4 5 6; do head -c 8M /dev/urandom > ${name}/$i; done`);
+    expect((await sandbox.run(["mount", "--config", sandbox.configFile])).code).toBe(3);
+    await inTerminal(sandbox, ["adopt", join(sandbox.home, name)], { columns: 40, rows: 24 }, async (terminal) => {
+      const screen = await terminal.see(/copied into[^]*exit 0/);
+      expect(screen).not.toContain("%");
+    });
+  }));
 
 describe.each(["root", "user"] as const)("as %s", (as) => {
   test("hmpersist adopt moves a refused directory and file into storage and mounts and links them", () =>

@@ -14,6 +14,7 @@ import { raiseNofile } from "../../sys/rlimit.ts";
 import { printable } from "../../sys/text.ts";
 import { followedSettings, isNoDaemon, settingsFor } from "../daemon-config.ts";
 import { printJson } from "../json-output.ts";
+import { progressLine, type ProgressLine } from "../progress.ts";
 import { loadSettings, type Settings } from "../settings.ts";
 import { storageObstacle } from "../storage-obstacle.ts";
 import { absolute } from "../working-directory.ts";
@@ -93,6 +94,7 @@ async function letDaemonKnow(): Promise<void> {
 
 async function one(spec: Spec, home: string, options: AdoptCommandOptions): Promise<Result> {
   const { target, source } = spec;
+  const line = progressLine(process.stderr);
   try {
     const obstacle = await storageObstacle(spec.storage);
     if (obstacle !== undefined) throw new HmpersistError("HMP_REFUSED", obstacle.reason, obstacle.hint);
@@ -101,7 +103,7 @@ async function one(spec: Spec, home: string, options: AdoptCommandOptions): Prom
       merge: options.merge,
       ignoreWriters: options.ignoreOpenFiles === true,
       mount: () => mount(target),
-      ...(process.stderr.isTTY ? { progress: bar(target) } : {}),
+      progress: bar(target, line),
     });
     if (adopted.left === undefined) return { target, source, plan: adopted, exitCode: EXIT.done };
     const { reason, hint } = adopted.left;
@@ -110,6 +112,8 @@ async function one(spec: Spec, home: string, options: AdoptCommandOptions): Prom
     if (!(error instanceof HmpersistError)) throw error;
     const hint = error.hint === undefined ? {} : { hint: error.hint };
     return { target, source, problem: error.message, ...hint, exitCode: error.exitCode };
+  } finally {
+    line.clear();
   }
 }
 
@@ -130,16 +134,14 @@ async function mount(target: string): Promise<void> {
   throw new HmpersistError("HMP_PARTIAL", `${target} is in storage, but not mounted: ${why}`, "see to that, then run this command again");
 }
 
-function bar(target: string): (done: number, total: number) => void {
+function bar(target: string, line: ProgressLine): (done: number, total: number) => void {
   let last = 0;
   return (done, total) => {
     const percent = total === 0 ? 100 : Math.floor((done / total) * 100);
     if (monotonicMs() - last < 100 && percent < 100) return;
     last = monotonicMs();
     const filled = Math.floor(percent / 5);
-    process.stderr.write(
-      `\r\u001b[K[${"#".repeat(filled)}${" ".repeat(20 - filled)}] ${percent}% ${printable(target)}${percent === 100 ? "\n" : ""}`,
-    );
+    line.show(`${String(percent).padStart(3)}% [${"#".repeat(filled)}${" ".repeat(20 - filled)}] ${printable(target)}`);
   };
 }
 
