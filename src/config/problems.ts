@@ -40,7 +40,10 @@ export function fromIssue(issue: z.core.$ZodIssue, path: OptionPath, owner: z.Zo
       return issue.keys.map((key) => ({
         option: optionName([...at, key]),
         problem: "there is no such option",
-        wayOut: guess(key, issue.path.length === 0 ? Object.keys(owner.shape) : ["mode", "user", "group", "ignore"]),
+        wayOut: guess(
+          key,
+          issue.path.length === 0 ? Object.keys(owner.shape) : issue.path[0] === "ephemeral" ? ["ignore"] : ["mode", "user", "group"],
+        ),
       }));
     case "invalid_type":
       if (found === "nothing") return one("is missing", `add it: ${article(issue.expected)}`);

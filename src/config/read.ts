@@ -39,7 +39,7 @@ function refusal(name: string, error: NodeJS.ErrnoException): HmpersistError {
     return new HmpersistError(
       "HMP_CONFIG_MISSING",
       `there is no configuration at ${name}`,
-      "write it (see `hmpersist config schema`), name another with --config, or give --storage with --directory and --file",
+      "write it (see `hmpersist config schema`), or name another with --config; `hmpersist mount --storage DIR --directory PATH` needs none",
     );
   }
   const reason = error.code ?? error.message;

@@ -33,6 +33,7 @@ const CASES: readonly (readonly [string, unknown, string])[] = [
     storage({ directoreis: [] }),
     'persistence."/p".directoreis: there is no such option; did you mean "directories"?',
   ],
+  ["a key nobody knows, deeper down", { ephemeral: { x: 1 } }, "ephemeral.x: there is no such option; remove it; known here: ignore\n"],
   ["a path up", storage({ directories: ["../jane"] }), 'persistence."/p".directories[0]: ".." leads out of the storage'],
   ["an absolute path", storage({ files: ["/etc/passwd"] }), 'persistence."/p".files[0]: an absolute path; write it relative to the home'],
   ["an entry twice", storage({ directories: ["a", { directory: "./a/" }] }), 'persistence."/p".directories[1]: listed twice'],
@@ -85,7 +86,7 @@ test("all mistakes are told at once, and mount, plan and apply refuse like check
 test("a file that is not there, not readable, not a file or not text", () =>
   withSandbox("bad-file", { as: "user" }, async (sandbox) => {
     const at = (name: string): string => join(sandbox.base, name);
-    refused(await sandbox.run(["config", "check"]), /there is no configuration at .*etc\/hmpersist\/config\.json/, /--config/);
+    refused(await sandbox.run(["config", "check"]), /there is no configuration at .*etc\/hmpersist\/config\.json/, /--config;/);
     refused(await sandbox.run(["mount", "--config", at("none/at/all.json")]), /there is no configuration at/);
     mkdirSync(at("directory"));
     refused(await sandbox.run(["config", "check", at("directory")]), /cannot be read: EISDIR/);
