@@ -5,6 +5,7 @@ import { probeMounts } from "../mount/probe.ts";
 import { FSTYPE } from "../mount/options.ts";
 import { probeEngines } from "../engine/probe.ts";
 import { ENGINES } from "../engine/select.ts";
+import { word } from "../shell.ts";
 import { about, type Check, type Finding } from "./check.ts";
 
 export const daemon: Check = ({ status, config, env }) => {
@@ -41,7 +42,8 @@ export const mounts: Check = async ({ mounts, home }) => {
   const health = await probeMounts(own);
   const findings = own.flatMap((path): Finding[] => {
     const state = health.get(path);
-    if (state === "dead") return [problem(`${path} is dead: its server is gone`, `hmpersist mount; or by hand: fusermount3 -uz ${path}`)];
+    if (state === "dead")
+      return [problem(`${path} is dead: its server is gone`, `hmpersist mount; or by hand: fusermount3 -uz ${word(path)}`)];
     if (state === "stuck")
       return [problem(`${path} does not answer`, "hmpersist apply --restart-server; its storage may be stuck as well")];
     return [];

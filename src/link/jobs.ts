@@ -1,5 +1,6 @@
 // What a worker thread does for the daemon: plain synchronous calls.
 import { HmpersistError } from "../errors.ts";
+import { word } from "../shell.ts";
 import type { Found, LinkSpec, Spec } from "../plan/types.ts";
 import { placeLink, removeLink } from "./apply.ts";
 import { healLink, type HealOptions } from "./heal.ts";
@@ -44,7 +45,7 @@ export async function runJob(job: Job): Promise<Results[keyof Results]> {
 }
 
 async function adoptQuietly(spec: Spec, home: string, keepOriginal: boolean): Promise<AdoptOutcome> {
-  const hint = `hmpersist adopt ${spec.target}`;
+  const hint = `hmpersist adopt ${word(spec.target)}`;
   // Rare, and a good part of what a thread would have to load before its first job.
   const { adopt } = await import("../adopt/adopt.ts");
   try {

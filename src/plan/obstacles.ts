@@ -1,4 +1,5 @@
 // What can be in the way of an entry, in words: each answer is undefined (nothing is) or a reason and a way out.
+import { word } from "../shell.ts";
 import { chain } from "./lookups.ts";
 import type { Found, LinkSpec, MountSpec, Observation, Refusal, Spec } from "./types.ts";
 
@@ -62,7 +63,7 @@ export function mountpointObstacle(spec: MountSpec, place: string, found: Found,
   if (found.type !== "directory") return obstacle(`${place} is not a directory`, "move it away, or list it under files");
   if (found.empty || spec.onNonEmpty === "shadow") return undefined;
   if (spec.onNonEmpty === "adopt") return adoptObstacle(spec, place, source);
-  const hint = `move them into ${spec.source} (hmpersist adopt ${spec.target}), or set onNonEmpty`;
+  const hint = `move them into ${spec.source} (hmpersist adopt ${word(spec.target)}), or set onNonEmpty`;
   return obstacle(`${place} is not empty: it holds ${list(found.names)}`, hint);
 }
 
@@ -86,7 +87,10 @@ export function linkObstacle(spec: LinkSpec, found: Found, ownText: string | und
       if (what === "file") return obstacle(`${target} is a directory`, "move it away, or list it under directories");
       if (found.empty) return undefined;
       if (onConflict === "adopt") return adoptObstacle(spec, target, source);
-      return obstacle(`${target} is not empty: it holds ${list(found.names)}`, `move them into ${spec.source} (hmpersist adopt ${target})`);
+      return obstacle(
+        `${target} is not empty: it holds ${list(found.names)}`,
+        `move them into ${spec.source} (hmpersist adopt ${word(target)})`,
+      );
     case "file":
       if (what === "directory") return obstacle(`${target} is a file`, "move it away, or list it under files");
       // A program replaced our link: healing it is no conflict.
@@ -95,7 +99,7 @@ export function linkObstacle(spec: LinkSpec, found: Found, ownText: string | und
       if (onConflict === "adopt") return adoptObstacle(spec, target, source);
       return obstacle(
         `a file is in the way at ${target} (${found.size} bytes)`,
-        `move it into storage (hmpersist adopt ${target}), or set onConflict`,
+        `move it into storage (hmpersist adopt ${word(target)}), or set onConflict`,
       );
   }
 }

@@ -107,6 +107,21 @@ test("a mountpoint that holds data is refused, its entries named, nothing touche
     expect(status.entries.find((entry) => entry.target.endsWith("/data"))).toMatchObject({ state: "refused", healthy: false });
   }));
 
+test("the command that a refusal names is ready for a shell, whatever the names hold", () =>
+  withSandbox("quoted", {}, async (sandbox) => {
+    const config = data(sandbox, { directories: ["It's my data"], files: ["a file"] });
+    mkdirSync(join(sandbox.home, "It's my data"));
+    writeFileSync(join(sandbox.home, "It's my data/thesis"), "years of work");
+    writeFileSync(join(sandbox.home, "a file"), "text");
+    const { code, stdout } = await sandbox.run(["mount", "--config", config]);
+    const commands = [...stdout.matchAll(/\(hmpersist (adopt .*)\), or set/g)].map(([, words = ""]) => words);
+    expect([code, commands.length]).toEqual([3, 2]);
+    for (const words of commands)
+      expect(await sandbox.exec("sh", ["-c", `${process.execPath} ${PROGRAM} ${words}`])).toMatchObject({ code: 0 });
+    expect(readFileSync(join(sandbox.storage, "It's my data/thesis"), "utf8")).toBe("years of work");
+    expect(readFileSync(join(sandbox.storage, "a file"), "utf8")).toBe("text");
+  }));
+
 test('onNonEmpty "shadow" mounts over the data, which is there again afterwards', () =>
   withSandbox("shadow", {}, async (sandbox) => {
     const config = data(sandbox, { directories: [{ directory: "data", onNonEmpty: "shadow" }] });
