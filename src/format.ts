@@ -41,6 +41,9 @@ export function formatAge(ms: number): string {
   return `${seconds}s`;
 }
 
+/** "just now", "5m ago". */
+export const ago = (ms: number): string => (ms < 1000 ? "just now" : `${formatAge(ms)} ago`);
+
 /** "500", "10k", "1.5MiB", "2G" as bytes; k, M, G are powers of 1024. Throws HMP_USAGE. */
 export function parseBytes(text: string): number {
   const match = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?$/i.exec(text.trim());

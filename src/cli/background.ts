@@ -19,7 +19,8 @@ export async function startBackground(options: MountOptions): Promise<void> {
   const logFile = join(runtimeDir, "daemon.log");
   const log = openLog(logFile);
   // The daemon must not pin the directory it was started from, and its own output must not hold a pipe of the caller open.
-  const child = fork(PROGRAM, [...process.argv.slice(2), "--foreground"], {
+  const args = process.argv.slice(process.argv.indexOf("mount", 2) + 1);
+  const child = fork(PROGRAM, ["mount", "--foreground", ...args], {
     detached: true,
     cwd: "/",
     env: absoluteEnv(),

@@ -1,6 +1,6 @@
 // `hmpersist ephemeral` as people see it. Pure: a report in, text out. Every name is shown escaped.
 import stringWidth from "string-width";
-import { formatAge, formatBytes, formatCount } from "../format.ts";
+import { ago, formatAge, formatBytes, formatCount } from "../format.ts";
 import type { EphemeralGroup, EphemeralReport } from "../review/ephemeral.ts";
 import { printable } from "../sys/text.ts";
 import { symbol, table, wrap, type Column, type Style } from "./output.ts";
@@ -57,9 +57,7 @@ export const unread = (count: number): string => `${count === 1 ? "one place" : 
 
 function headline({ groups, totals, smaller, baseline }: EphemeralReport, style: Style, now: number): string {
   const what =
-    baseline === null
-      ? "would be gone at reboot"
-      : `is new or changed since the baseline of ${formatAge(now - baseline.taken)} ago, and not kept`;
+    baseline === null ? "would be gone at reboot" : `is new or changed since the baseline taken ${ago(now - baseline.taken)}, and not kept`;
   if (groups.length === 0) return `${symbol("ok", style)} nothing ${smaller > 0 ? "of that size " : ""}${what}`;
   const sum = style.paint("bold", `${formatBytes(totals.bytes)} in ${formatCount(totals.files)} ${totals.files === 1 ? "file" : "files"}`);
   return `${sum} ${what}`;
@@ -87,7 +85,7 @@ function footnotes(report: EphemeralReport, now: number): string[] {
   const lines = passed.length > 0 ? [`passed over: ${passed.join(", ")}`] : [];
   if (baseline !== null) {
     lines.push(
-      `files: new+changed against ${printable(baseline.file)}, taken ${formatAge(now - baseline.taken)} ago; ${formatCount(baseline.gone)} are gone`,
+      `files: new+changed against ${printable(baseline.file)}, taken ${ago(now - baseline.taken)}; ${formatCount(baseline.gone)} are gone`,
     );
   }
   if (saved !== null) lines.push(`baseline saved: ${printable(saved)}`);

@@ -42,7 +42,7 @@ export async function loadSettings(settings: Settings, replacement?: string): Pr
 
 /** The same for whoever stands elsewhere. */
 export function absoluteSettings({ config, home, storage, directory, file, removePrefixDirectory, allowOther }: Settings): Settings {
-  const [at, below, from] = [config, home, storage].map((path) => path && absolute(path));
+  const [at, below, from] = [config, home, storage].map((path) => (path === undefined ? undefined : absolute(path)));
   return { config: at, home: below, storage: from, directory, file, removePrefixDirectory, allowOther };
 }
 

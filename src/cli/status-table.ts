@@ -3,7 +3,7 @@
 import type { EntryState, EntryStatus, StatusReport } from "../daemon/status.ts";
 import type { Refusal } from "../plan/types.ts";
 import { printable } from "../sys/text.ts";
-import { formatAge, formatBytes, formatCount } from "../format.ts";
+import { ago, formatAge, formatBytes, formatCount } from "../format.ts";
 import { healthColour, symbol, table, wrap, type Column, type Health, type Style } from "./output.ts";
 
 const HEALTH: Record<EntryState, Health> = {
@@ -78,10 +78,10 @@ function heading(report: StatusReport, style: Style, now: number): string[] {
       lines.push(`server  pid ${server.pid}${restarts}${died}`);
     }
   }
-  lines.push(
-    `home    ${printable(report.home)}`,
-    `config  ${report.configFile === null ? "none found" : tilde(report.configFile, report.home)}`,
-  );
+  lines.push(`home    ${printable(report.home)}`);
+  // Without a daemon nobody has looked for one.
+  if (daemon !== null)
+    lines.push(`config  ${report.configFile === null ? "given on its command line" : tilde(report.configFile, report.home)}`);
   return lines.flatMap((line) => wrap(line, "        ", style));
 }
 
@@ -137,7 +137,6 @@ function summary(report: StatusReport, style: Style): string[] {
 }
 
 const times = (count: number): string => (count === 1 ? "once" : `${count} times`);
-const ago = (ms: number): string => (ms < 1000 ? "just now" : `${formatAge(ms)} ago`);
 
 /** `path` with the home shortened to "~", safe to print. */
 export const tilde = (path: string, home: string): string =>

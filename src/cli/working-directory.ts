@@ -15,8 +15,9 @@ export function leaveDeletedDirectory(): void {
 
 export const workingDirectory = (): string => process.env["HMPERSIST_CWD"] ?? process.cwd();
 
-/** @throws HmpersistError HMP_ENVIRONMENT for a relative path where the working directory was deleted. */
+/** @throws HmpersistError HMP_USAGE for an empty path, HMP_ENVIRONMENT for a relative one where the working directory was deleted. */
 export function absolute(path: string): string {
+  if (path === "") throw new HmpersistError("HMP_USAGE", "an empty path", "a variable may be unset; write . for the working directory");
   if (isAbsolute(path)) return resolve(path);
   const from = workingDirectory();
   if (from !== "") return resolve(from, path);

@@ -17,7 +17,7 @@ test("--storage with --directory and --file does the same as a file", () =>
       "Shell/.history",
       "--remove-prefix-directory",
     ];
-    expect(await sandbox.run(args)).toMatchObject({ code: 0 });
+    expect(await sandbox.run(args)).toMatchObject({ code: 0, stdout: expect.stringMatching(/^config {2}given on its command line$/m) });
     expect(sandbox.mounts()).toMatchObject([
       { mountpoint: join(sandbox.home, ".mozilla"), source: join(sandbox.storage, "Firefox/.mozilla") },
     ]);

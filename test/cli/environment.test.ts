@@ -171,7 +171,10 @@ test("a socket and a lock left by a daemon that was killed are taken over", () =
 test("commands that need a daemon say that there is none; exit code 5", () =>
   withSandbox("no-daemon", {}, async (sandbox) => {
     expectComplaint(await sandbox.run(["apply"]), 5, /no hmpersist daemon is running[^]*hmpersist mount/);
-    expectComplaint(await sandbox.run(["status"]), 5, /no hmpersist daemon is running/);
+    const status = await sandbox.run(["status"]);
+    expectComplaint(status, 5, /no hmpersist daemon is running/);
+    // Nobody has looked for a configuration.
+    expect(status.stdout).not.toMatch(/config/);
     expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0, stdout: "0 unmounted\n" });
   }));
 
@@ -239,6 +242,17 @@ test("wrong usage is exit code 2 with a suggestion", () =>
     expectComplaint(await sandbox.run(["mount", "--nope"]), 2, /unknown option/);
     expectComplaint(await sandbox.run(["mount", "--directory", "x"]), 2, /need --storage/);
     expectComplaint(await sandbox.run(["mount"]), 2, /no configuration/);
+    // The words after "--" are the command's, not those of the daemon it starts.
+    expectComplaint(await sandbox.run(["mount", "--config", data(sandbox), "--"]), 0, /1 mounted/);
+    for (const args of [
+      ["unmount", ""],
+      ["adopt", ""],
+      ["plan", "--config", ""],
+      ["mount", "--home", "", "--foreground"],
+    ])
+      expectComplaint(await sandbox.run(args), 2, /an empty path\n +hint: a variable may be unset/);
+    expect(sandbox.mounts()).toHaveLength(1);
+    expectComplaint(await sandbox.run(["ephemeral", "--storage", "/nope"]), 2, /no storage \/nope[^]*name one of .*\/storage/);
     const { code, stdout } = await sandbox.run(["mount", "--nope", "--json"]);
     expect(code).toBe(2);
     const message = expect.stringMatching(/^unknown option '--nope'/) as unknown;

@@ -41,7 +41,9 @@ export async function ephemeral(options: EphemeralOptions): Promise<void> {
   }
   const storage = chooseStorage(found.config, options.storage);
   if (options.storage !== undefined && storage === undefined) {
-    throw new HmpersistError("HMP_USAGE", `no storage ${printable(options.storage)} in the configuration`);
+    const known = found.config.storages.map(({ persistentStoragePath }) => persistentStoragePath).join(", ");
+    const hint = known === "" ? "it names none: leave --storage out" : `leave --storage out, or name one of ${known}`;
+    throw new HmpersistError("HMP_USAGE", `no storage ${printable(options.storage)} in the configuration`, hint);
   }
   const review = reviewOptions(options);
   const report = await reviewWithProgress(found, review);
