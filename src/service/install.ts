@@ -20,6 +20,8 @@ export function install(place: Place, text: string): boolean {
       "Home Manager or the system's administrator has the service already: nothing is left to do, or remove that file first",
     );
   }
+  // What all users share all users read, also where root's files are root's alone.
+  if (place.scope === "system") process.umask(0o022);
   attempt(place, () => {
     mkdirSync(dirname(place.link), { recursive: true });
     if (before !== text) {

@@ -1,5 +1,5 @@
 // `hmpersist service`: what it says about the unit it writes. What systemd makes of the unit is test/systemd.
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
@@ -8,7 +8,7 @@ import { withSandbox, type Ran, type Sandbox } from "../helpers/sandbox.ts";
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
 /** Runs the program from /home/jane, which is on a disk, with its units in the sandbox's `etc`. */
-const fromHome = (sandbox: Sandbox, args: readonly string[]): Promise<Ran> => {
+const fromHome = (sandbox: Sandbox, args: readonly string[], umask = "022"): Promise<Ran> => {
   const homes = join(sandbox.base, "homes");
   mkdirSync(join(homes, "jane/hmpersist"), { recursive: true });
   const prepare = [
@@ -16,6 +16,7 @@ const fromHome = (sandbox: Sandbox, args: readonly string[]): Promise<Ran> => {
     `mkdir -p /home /etc/systemd/user`,
     `mount --rbind ${homes} /home`,
     `mount --bind ${sandbox.base}/etc /etc/systemd/user`,
+    `umask ${umask}`,
     'exec "$@"',
   ].join("\n");
   const command = ["sh", "-ec", prepare, "sh", process.execPath, "/home/jane/hmpersist/bin/hmpersist.js", "service", ...args];
@@ -31,6 +32,13 @@ test("a program and a configuration in a home are named while the home is still 
     expect(readFileSync(join(sandbox.base, "etc/hmpersist.service"), "utf8")).toMatch(
       /^ExecStart=.* --config "\/home\/%u\/my config\.json"$/m,
     );
+  }));
+
+test("the unit of all users can be read by all of them, whatever root's umask", () =>
+  withSandbox("service-umask", {}, async (sandbox) => {
+    expect((await fromHome(sandbox, ["install", "--system", "--config", "/persist/%u.json"], "077")).code).toBe(0);
+    const modes = ["hmpersist.service", "paths.target.wants"].map((name) => statSync(join(sandbox.base, "etc", name)).mode & 0o777);
+    expect(modes).toEqual([0o644, 0o755]);
   }));
 
 test("a unit of one's own names everything that lies in the home", () =>
