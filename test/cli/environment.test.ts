@@ -1,6 +1,7 @@
 // What is missing or broken around the program: each gives one clear line, a way out, the documented exit code and no stack, and leaves
 // nothing behind that the next run does not repair.
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -166,6 +167,22 @@ test("a socket and a lock left by a daemon that was killed are taken over", () =
     expectComplaint(await sandbox.run(["status"]), 5, /no hmpersist daemon/);
     expect(await sandbox.run(["mount", "--config", config])).toMatchObject({ code: 0 });
     expect(sandbox.mounts()).toHaveLength(1);
+  }));
+
+test("without a daemon status tells a mount that is still served from a dead one, and knows nobody else's", () =>
+  withSandbox("left", { as: "user" }, async (sandbox) => {
+    expect(await sandbox.run(["mount", "--config", data(sandbox)])).toMatchObject({ code: 0 });
+    const { daemon, server } = await sandbox.status();
+    process.kill(daemon?.pid ?? 0, "SIGKILL");
+    const { entries } = await sandbox.statusUntil("no daemon", (report) => report.daemon === null);
+    const detail = expect.stringMatching(/hmpersist mount/) as unknown;
+    expect(entries).toMatchObject([{ target: join(sandbox.home, "data"), state: "mounted", healthy: false, detail }]);
+    const env = { ...process.env, HOME: sandbox.home, XDG_RUNTIME_DIR: join(sandbox.base, "of-root") };
+    const asRoot = spawnSync(process.execPath, [PROGRAM, "status", "--json"], { env, encoding: "utf8" });
+    expect(JSON.parse(asRoot.stdout)).toMatchObject({ daemon: null, entries: [] });
+    process.kill(server?.pid ?? 0, "SIGKILL");
+    await sandbox.statusUntil("the server is gone", (report) => report.entries[0]?.state === "dead");
+    expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0, stdout: "1 unmounted\n" });
   }));
 
 test("commands that need a daemon say that there is none; exit code 5", () =>

@@ -1,14 +1,12 @@
 // `hmpersist status`: asks the daemon; without one, says so and shows what the mount table tells.
-import { homeOf, locations } from "../../config/locations.ts";
-import { isWithin } from "../../config/place.ts";
-import { FSTYPE } from "../../mount/options.ts";
-import { listedMounts } from "../../daemon/mount-list.ts";
-import type { StatusReport } from "../../daemon/status.ts";
+import { homeOf } from "../../config/locations.ts";
+import type { EntryState, StatusReport } from "../../daemon/status.ts";
 import { EXIT, HmpersistError } from "../../errors.ts";
-import { readMountinfo } from "../../sys/mountinfo.ts";
+import { probeMounts, type Health } from "../../mount/probe.ts";
 import { VERSION } from "../../version.ts";
 import { askNow, isNoDaemon } from "../daemon-config.ts";
 import { printJson } from "../json-output.ts";
+import { leftMounts } from "../left-mounts.ts";
 import { screenSize, style } from "../output.ts";
 import { printReport } from "../print.ts";
 import { renderStatus } from "../status-table.ts";
@@ -36,22 +34,22 @@ async function getStatus(): Promise<StatusReport> {
   try {
     return await askNow<StatusReport>("status");
   } catch (error) {
-    if (isNoDaemon(error)) return withoutDaemon(error);
+    if (isNoDaemon(error)) return await withoutDaemon(error);
     throw error;
   }
 }
 
-// Only the mount table is read: a mount that nobody serves would hang whoever looks into it.
-function withoutDaemon(error: HmpersistError): StatusReport {
-  const listed = new Set(listedMounts(locations(process.env).mountList));
-  const home = homeOf(process.env);
-  const own = readMountinfo().filter((mount) => mount.type === FSTYPE);
-  const left = own.filter((mount) => listed.has(mount.mountpoint) || isWithin(mount.mountpoint, home));
+const STATES: Readonly<Record<Health, EntryState>> = { served: "mounted", dead: "dead", stuck: "stuck", unknown: "dead" };
+
+async function withoutDaemon(error: HmpersistError): Promise<StatusReport> {
+  const left = leftMounts();
+  // A server outlives its daemon.
+  const health = await probeMounts(left.map(({ mountpoint }) => mountpoint));
   return {
     version: VERSION,
     daemon: null,
     server: null,
-    home,
+    home: homeOf(process.env),
     configFile: null,
     entries: left.map((mount) => ({
       type: "directory",
@@ -60,7 +58,7 @@ function withoutDaemon(error: HmpersistError): StatusReport {
       storage: mount.source,
       method: "fuse",
       engine: null,
-      state: "dead",
+      state: STATES[health.get(mount.mountpoint) ?? "unknown"],
       healthy: false,
       detail: "no daemon looks after it; 'hmpersist mount' takes it over",
     })),

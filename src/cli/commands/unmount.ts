@@ -1,21 +1,18 @@
 // `hmpersist unmount`: through the daemon, or by itself for what a dead daemon left behind.
 import { existsSync } from "node:fs";
-import { homeOf, locations } from "../../config/locations.ts";
-import { isWithin } from "../../config/place.ts";
-import { realEntry, realHome } from "../../config/real-path.ts";
-import { listedMounts } from "../../daemon/mount-list.ts";
+import { locations } from "../../config/locations.ts";
+import { realEntry } from "../../config/real-path.ts";
 import { ask } from "../../daemon/control/client.ts";
 import { instanceEnded, lockHolder } from "../../daemon/instance-lock.ts";
 import { describeHolders } from "../../daemon/busy.ts";
 import { EXIT } from "../../errors.ts";
 import { findHolders } from "../../mount/holders.ts";
-import { FSTYPE } from "../../mount/options.ts";
 import { unmount as unmountOne } from "../../mount/unmount.ts";
-import { readMountinfo } from "../../sys/mountinfo.ts";
 import { printable } from "../../sys/text.ts";
 import { openDirectory } from "../../sys/walk.ts";
 import { daemonStatus, isNoDaemon } from "../daemon-config.ts";
 import { printJson } from "../json-output.ts";
+import { leftMounts } from "../left-mounts.ts";
 import { absolute } from "../working-directory.ts";
 
 export interface UnmountOptions {
@@ -69,13 +66,9 @@ async function throughDaemon(targets: readonly string[], lazy: boolean): Promise
   }
 }
 
-// Mounts without a daemon: those of this user that the last daemon listed or that lie in the home, deepest first.
+// Deepest first.
 async function leftovers(targets: readonly string[], lazy: boolean): Promise<Result> {
-  const owner = `user_id=${process.getuid?.() ?? 0}`;
-  const own = readMountinfo().filter((mount) => mount.type === FSTYPE && mount.superOptions.includes(owner));
-  const listed = new Set(listedMounts(locations(process.env).mountList));
-  const home = realHome(homeOf(process.env));
-  const ours = own.map((mount) => mount.mountpoint).filter((target) => listed.has(target) || isWithin(target, home));
+  const ours = leftMounts().map(({ mountpoint }) => mountpoint);
   const wanted = ours.filter((target) => targets.length === 0 || targets.includes(target));
   const unmounted: string[] = [];
   const busy: Record<string, string> = {};
