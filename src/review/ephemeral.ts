@@ -1,6 +1,6 @@
 // What in the home would be lost at reboot. What counts is the world, not the configuration: an entry that is configured but not
 // mounted just now, or whose link a program has replaced, is lost like anything else, and is told with that reason.
-import { realpathSync } from "node:fs";
+import { accessSync, constants, realpathSync } from "node:fs";
 import type { Config } from "../config/config.ts";
 import { isBelow, relativeTo } from "../config/place.ts";
 import { HmpersistError } from "../errors.ts";
@@ -143,8 +143,15 @@ function makeRequest(
 // The mount table tells real paths, and the walk starts at one.
 function realHome(home: string): string {
   try {
-    return realpathSync(home);
+    const real = realpathSync(home);
+    accessSync(real, constants.R_OK | constants.X_OK);
+    return real;
   } catch (error) {
-    throw new HmpersistError("HMP_ENVIRONMENT", `the home ${home} cannot be reached: ${(error as NodeJS.ErrnoException).code}`);
+    const reason = (error as NodeJS.ErrnoException).code;
+    throw new HmpersistError(
+      "HMP_ENVIRONMENT",
+      `the home ${home} cannot be read: ${reason}`,
+      "check `home` in the configuration and $HOME, or name another with --home",
+    );
   }
 }

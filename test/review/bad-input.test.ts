@@ -77,6 +77,15 @@ test("hundreds of thousands of files, in bounded memory and with more names in o
   });
 });
 
+test("a home of somebody else is named, with a way out", async () => {
+  await withSandbox("strange-home", { as: "user" }, async (sandbox) => {
+    const other = join(sandbox.base, "other");
+    mkdirSync(other, { mode: 0o700 });
+    const stderr = `hmpersist: the home ${other} cannot be read: EACCES\n  hint: check \`home\` in the configuration and $HOME, or name another with --home\n`;
+    expect(await sandbox.run(["ephemeral"], { HOME: other })).toEqual({ code: 4, stdout: "", stderr });
+  });
+});
+
 test("no home, no configuration, a wrong configuration", async () => {
   await withSandbox("none", {}, async (sandbox) => {
     expect((await sandbox.run(["ephemeral", "--home", "/nowhere"])).code).toBe(4);
