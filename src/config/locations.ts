@@ -19,6 +19,9 @@ export interface Locations {
   readonly stateDir: string;
 }
 
+/** What to do about a runtime directory that is not this user's. */
+export const OWN_RUNTIME = "set XDG_RUNTIME_DIR to a directory of your own";
+
 /** The paths for the user this process runs as. A relative XDG path is ignored, as the specification demands. */
 export function locations(env: NodeJS.ProcessEnv): Locations {
   const home = homeOf(env);

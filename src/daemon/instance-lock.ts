@@ -1,6 +1,7 @@
 // One daemon per user: an flock on a file in the runtime directory. The kernel drops it with the process, so it is never stale.
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
+import { OWN_RUNTIME } from "../config/locations.ts";
 import { AT_FDCWD, LOCK_EX, LOCK_NB, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDWR } from "../sys/constants.ts";
 import { raw } from "../sys/call.ts";
 import { monotonicMs } from "../sys/clock.ts";
@@ -12,8 +13,6 @@ import { cstr } from "../sys/name.ts";
 import { statFd } from "../sys/stat.ts";
 import { HmpersistError } from "../errors.ts";
 
-const WAY_OUT = "set XDG_RUNTIME_DIR to a directory of your own";
-
 /** Makes the runtime directory: 0700, ours, and no link that somebody put there for us to follow (it may lie in /tmp). */
 export function makePrivateDirectory(path: string): void {
   let fd = -1;
@@ -21,12 +20,12 @@ export function makePrivateDirectory(path: string): void {
     mkdirSync(path, { recursive: true, mode: 0o700 });
     fd = openat(AT_FDCWD, cstr(path), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     const { uid, mode } = statFd(fd);
-    if (uid !== process.getuid?.()) throw new HmpersistError("HMP_ENVIRONMENT", `${path} belongs to uid ${uid}`, WAY_OUT);
+    if (uid !== process.getuid?.()) throw new HmpersistError("HMP_ENVIRONMENT", `${path} belongs to uid ${uid}`, OWN_RUNTIME);
     if ((mode & 0o077) !== 0) chmodFd(fd, 0o700);
   } catch (error) {
     if (error instanceof HmpersistError) throw error;
     const code = (error as NodeJS.ErrnoException).code ?? String(error);
-    throw new HmpersistError("HMP_ENVIRONMENT", `cannot make ${path} a private directory: ${code}`, WAY_OUT, { cause: error });
+    throw new HmpersistError("HMP_ENVIRONMENT", `cannot make ${path} a private directory: ${code}`, OWN_RUNTIME, { cause: error });
   } finally {
     if (fd >= 0) close(fd);
   }

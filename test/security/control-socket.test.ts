@@ -172,6 +172,42 @@ describe("1. The control socket is its owner's.", () => {
       expect(sandbox.mounts()).toEqual([]);
     }));
 
+  test("a daemon in a directory of somebody else's, or behind a link, is not believed: nothing goes where it says", () =>
+    withSandbox("control-strange", { as: "user" }, async (sandbox) => {
+      const asked: string[] = [];
+      const settings = { home: sandbox.home, storage: join(sandbox.base, "stolen"), directory: [], file: ["key"] };
+      const strange = createServer((socket) => {
+        socket.on("data", (data) => {
+          asked.push(String(data));
+          socket.end(`${JSON.stringify({ ok: true, result: { settings, file: null, entries: [], refusals: [], problems: [] } })}\n`);
+        });
+      });
+      mkdirSync(settings.storage, { mode: 0o777 });
+      chmodSync(settings.storage, 0o777);
+      writeFileSync(join(sandbox.home, "key"), "secret");
+      const other = join(sandbox.base, "other");
+      mkdirSync(other);
+      strange.listen(join(other, "control.sock"));
+      await once(strange, "listening");
+      chmodSync(join(other, "control.sock"), 0o777);
+      try {
+        for (const script of [`mv ${other} ${runtime(sandbox)}`, `mv ${runtime(sandbox)} ${other}; ln -s ${other} ${runtime(sandbox)}`]) {
+          execFileSync("sh", ["-ec", script]);
+          for (const args of [["adopt", join(sandbox.home, "key")], ["status"], ["plan"], ["unmount"], ["apply"], ["ephemeral"]]) {
+            const { code, stderr } = await sandbox.run(args);
+            expect([code, stderr], args[0]).toEqual([
+              4,
+              expect.stringMatching(/(belongs to uid 0|is no directory)\n {2}hint: set XDG_RUNTIME_DIR/),
+            ]);
+          }
+        }
+      } finally {
+        strange.close();
+      }
+      expect(asked).toEqual([]);
+      expect(readFileSync(join(sandbox.home, "key"), "utf8")).toBe("secret");
+    }));
+
   test("whatever stands in the socket's place goes, not what it leads to; a directory is named", () =>
     withSandbox("control-stale", {}, async (sandbox) => {
       sandbox.ownDirectory(runtime(sandbox));

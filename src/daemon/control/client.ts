@@ -1,15 +1,20 @@
-// The command line's end of the control socket.
+// The command line's end of the control socket. Nobody else's daemon is believed: its settings say where data is moved to.
+import { lstatSync, type Stats } from "node:fs";
 import { connect } from "node:net";
+import { dirname } from "node:path";
+import { OWN_RUNTIME } from "../../config/locations.ts";
 import { HmpersistError, type ErrorCode } from "../../errors.ts";
 import type { ControlReply, ControlRequest } from "./protocol.ts";
 
 /**
  * Asks the daemon listening on `path`.
  * @param timeoutMs gives up after this long: a daemon that does not answer must not hang its callers.
- * @throws HmpersistError HMP_NO_DAEMON if nobody listens, HMP_TIMEOUT, or what the daemon answered.
+ * @throws HmpersistError HMP_NO_DAEMON if nobody listens, HMP_ENVIRONMENT if it lies in a directory of somebody else's, HMP_TIMEOUT, or
+ *   what the daemon answered.
  */
 export function ask<T>(path: string, request: ControlRequest, timeoutMs: number): Promise<T> {
   return new Promise((resolve, reject) => {
+    refuseStrangers(dirname(path), request);
     const socket = connect(path);
     let text = "";
     const fail = (error: HmpersistError): void => {
@@ -48,6 +53,24 @@ export function ask<T>(path: string, request: ControlRequest, timeoutMs: number)
       else reject(new HmpersistError(reply.code as ErrorCode, reply.message, reply.hint));
     });
   });
+}
+
+// The runtime directory may lie in /tmp. Root may ask any daemon how it is, and tell it to end.
+function refuseStrangers(directory: string, { command }: ControlRequest): void {
+  const uid = process.getuid?.();
+  const found = look(directory);
+  if (found === undefined || (found.isDirectory() && (found.uid === uid || (uid === 0 && command !== "settings")))) return;
+  const what = found.isDirectory() ? `belongs to uid ${found.uid}` : "is no directory";
+  throw new HmpersistError("HMP_ENVIRONMENT", `${directory} ${what}`, OWN_RUNTIME);
+}
+
+function look(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch {
+    // Then it cannot be connected to either.
+    return undefined;
+  }
 }
 
 function noDaemon(path: string, errno: string | undefined): HmpersistError {
