@@ -32,6 +32,26 @@ test("the table follows what happens, at 40 columns and in fewer rows than it ha
   });
 });
 
+test("a daemon that was stopped is told, and followed again when it goes on", async () => {
+  await withSandbox("watch-stopped", {}, async (sandbox) => {
+    sandbox.writeConfig({ home: sandbox.home, persistence: { [sandbox.storage]: { directories: ["data"] } } });
+    expect((await sandbox.run(["mount", "--config", sandbox.configFile])).code).toBe(0);
+    const pid = (await sandbox.status()).daemon?.pid ?? 0;
+    await inTerminal(sandbox, ["status", "--watch"], { columns: 100, rows: 24 }, async (terminal) => {
+      await terminal.see(/daemon +running for/);
+      process.kill(pid, "SIGSTOP");
+      try {
+        await terminal.see(/daemon +degraded for[^]*~\/data\/ +mounted[^]*was stopped; [^]*kill -CONT \d+/);
+      } finally {
+        process.kill(pid, "SIGCONT");
+      }
+      expect(await terminal.see(/daemon +running for/)).not.toMatch(/was stopped/);
+      await terminal.press("C-c");
+      await terminal.see(/exit 130/);
+    });
+  });
+});
+
 test("a terminal that does not know its size gets a screen of the usual one", async () => {
   await withSandbox("no-size", {}, async (sandbox) => {
     sandbox.writeWikiConfig();

@@ -69,10 +69,19 @@ async function withoutDaemon(error: HmpersistError): Promise<StatusReport> {
 
 /** Until it is interrupted, or nobody reads any more. */
 async function watch(show: (report: StatusReport) => void): Promise<void> {
+  let last: StatusReport | undefined;
   while (outputFailure() === undefined) {
-    show(await getStatus());
+    last = await getStatus().catch((error: unknown) => withoutAnswer(error, last));
+    show(last);
     await new Promise((resolve) => setTimeout(resolve, REFRESH_MS));
   }
+}
+
+// A daemon that is late, or stopped for a while, ends no watch.
+function withoutAnswer(error: unknown, last: StatusReport | undefined): StatusReport {
+  const daemon = last?.daemon;
+  if (!daemon || !(error instanceof HmpersistError) || error.code !== "HMP_TIMEOUT") throw error;
+  return { ...last, daemon: { ...daemon, state: "degraded" }, problems: [`${error.message}; ${error.hint}`] };
 }
 
 // The screen is rewritten, never cleared: nothing flickers. What does not fit on it is left out at the bottom.
