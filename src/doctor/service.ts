@@ -8,6 +8,7 @@ import { word } from "../shell.ts";
 import { about, type Check, type Machine } from "./check.ts";
 import { pathsOf } from "./unit-file.ts";
 
+const INSTALL = "as root: hmpersist service install --system --config /persist/hmpersist/%u/config.json";
 const SYSTEM = ["/etc/systemd/user", "/run/systemd/user", "/usr/local/lib/systemd/user", "/usr/lib/systemd/user", "/lib/systemd/user"];
 
 /** Directories of user units that survive a reboot, then those in the home; systemd.unit(5). */
@@ -36,9 +37,7 @@ export const service: Check = (machine) => {
   const lasting = found.find((directory) => survives(directory, machine));
   const [first] = found;
   if (first === undefined) {
-    return [
-      warning("no unit starts hmpersist at login", "hmpersist service install --system; on NixOS or with Home Manager import the module"),
-    ];
+    return [warning("no unit starts hmpersist at login", `${INSTALL}; on NixOS or with Home Manager import the module`)];
   }
   if (lasting === undefined) {
     // Home Manager as a NixOS module links the units again at every boot, before anybody logs in.
@@ -47,7 +46,7 @@ export const service: Check = (machine) => {
     return [
       problem(
         `${first}/${UNIT} is in a home that is empty after a reboot: nothing will start it`,
-        "have it outside of the home: hmpersist service install --system",
+        `have it outside of the home, ${INSTALL}`,
       ),
     ];
   }
@@ -80,7 +79,7 @@ function obstacle(unit: string, machine: Machine): [message: string, fix: string
   return undefined;
 }
 
-const KEEP = "keep it outside of the home, on a disk, and write the unit anew: hmpersist service install --system";
+const KEEP = `keep it outside of the home, on a disk, and write the unit anew, ${INSTALL}`;
 
 const survives = (directory: string, { home, mounts }: Machine): boolean =>
   isBelow(directory, home) ? lossOf(directory, home, mounts) === "home" : !directory.startsWith("/run/");

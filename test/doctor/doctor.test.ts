@@ -158,7 +158,12 @@ test("a unit that lies in the home is gone after a reboot; one outside has to be
     const bent = "mkdir -p /run/systemd/system; mount -t tmpfs none /etc/systemd/user; ";
     const own = join(sandbox.home, ".config/systemd/user");
     const run = (bend: string): Promise<Diagnosis> => doctor(sandbox, `mount -t tmpfs none /run; ${bent}${bend}`, 0);
-    expect((await run("")).of("service")[0]).toMatchObject({ verdict: "warning", fix: expect.stringMatching(/service install/) });
+    const [none] = (await run("")).of("service");
+    expect(none).toMatchObject({ verdict: "warning", fix: expect.stringMatching(/service install/) });
+    const line = /hmpersist (service install [^;]*)/.exec(none?.fix ?? "")?.[1] ?? "";
+    expect((await run(`"$1" "$2" ${line} >/dev/null`)).of("service")[0]).toMatchObject({
+      message: expect.stringMatching(/hmpersist\.service needs \/persist\/hmpersist\/\w+\/config\.json, which is not there/),
+    });
     // XDG_CONFIG_HOME of the sandbox is on disk; the home's own is what is meant here.
     const home = `export XDG_CONFIG_HOME=${sandbox.home}/.config; mkdir -p ${own}; touch ${own}/hmpersist.service; `;
     expect((await run(home)).of("service")[0]).toMatchObject({
