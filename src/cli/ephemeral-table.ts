@@ -15,7 +15,8 @@ const COLUMNS: readonly Column[] = [
 
 /** The whole report, ending in a newline. `now` is milliseconds since 1970. */
 export function renderEphemeral(report: EphemeralReport, style: Style, now = Date.now()): string {
-  const lines = wrap(headline(report, style, now), "", style);
+  const lines = isAllKept(report) || report.groups.length > 0 ? wrap(headline(report, style, now), "", style) : [];
+  for (const line of forgetful(report)) lines.push(...wrap(`${symbol("problem", style)} ${line}`, "  ", style));
   const { filesystem } = report;
   if (!filesystem.volatile) {
     lines.push(
@@ -52,6 +53,13 @@ export function renderEphemeral(report: EphemeralReport, style: Style, now = Dat
 /** The path of a group, with what it is. */
 export const groupName = ({ path, type }: Pick<EphemeralGroup, "path" | "type">): string =>
   printable(path) + { directory: "/", file: "", link: "", others: "/... (others)" }[type];
+
+/** Whether nothing would be gone, as far as could be seen. */
+export const isAllKept = ({ groups, volatileStorages }: EphemeralReport): boolean => groups.length === 0 && volatileStorages.length === 0;
+
+/** Of each storage that is lost itself, a line. */
+export const forgetful = ({ volatileStorages }: EphemeralReport): string[] =>
+  volatileStorages.map((path) => `the storage ${printable(path)} is on a tmpfs: what is kept there is gone at reboot as well`);
 
 export const unread = (count: number): string => `${count === 1 ? "one place" : `${count} places`} could not be read`;
 

@@ -42,6 +42,8 @@ export interface EphemeralReport {
   readonly home: string;
   /** The file system the home is on; `volatile`: it forgets everything at reboot. */
   readonly filesystem: { readonly type: string; readonly volatile: boolean };
+  /** Storages that forget everything as well: whatever is kept there is lost, and in no group. */
+  readonly volatileStorages: readonly string[];
   readonly groups: readonly EphemeralGroup[];
   readonly totals: { readonly groups: number; readonly files: number; readonly bytes: number };
   /** Left out by --min-size. */
@@ -79,6 +81,9 @@ export async function reviewHome(
   return {
     home: config.home,
     filesystem: { type, volatile: VOLATILE.has(type) },
+    volatileStorages: config.storages
+      .map(({ persistentStoragePath }) => persistentStoragePath)
+      .filter((path) => VOLATILE.has(filesystemOf(path, mounts)?.type ?? "")),
     groups,
     totals: {
       groups: groups.length,

@@ -193,6 +193,17 @@ test("baselines: what appeared, what changed, what went away; and a hook at shut
   });
 });
 
+test("what is kept in a storage on tmpfs is not said to be safe", async () => {
+  await withSandbox("forgetful", {}, async (sandbox) => {
+    const storage = join(sandbox.home, ".persist");
+    mkdirSync(storage);
+    const config = sandbox.writeConfig({ home: sandbox.home, persistence: { [storage]: { directories: ["data"] } } });
+    const { code, stdout } = await sandbox.run(["ephemeral", "--config", config, "--exit-code"]);
+    expect(stdout).toBe(`\u2718 the storage ${storage} is on a tmpfs: what is kept there is gone at reboot as well\n`);
+    expect([code, (await review(sandbox, "--config", config)).volatileStorages]).toEqual([8, [storage]]);
+  });
+});
+
 test("a baseline that cannot be saved is one line, and leaves nothing behind", async () => {
   await withSandbox("unsaved", { as: "user", homeOptions: "size=256k" }, async (sandbox) => {
     plant(sandbox, sandbox.home, { file: 1, ...Object.fromEntries(Array.from({ length: 30 }, (_, index) => [`.app/${index}`, 5000])) });

@@ -6,7 +6,7 @@ import { parseBytes, parseSince } from "../../format.ts";
 import type { EphemeralOptions as ReviewOptions } from "../../review/ephemeral.ts";
 import { chooseStorage, nixLines, suggest, unreadableLines } from "../../review/suggest.ts";
 import { printable } from "../../sys/text.ts";
-import { renderEphemeral } from "../ephemeral-table.ts";
+import { isAllKept, renderEphemeral } from "../ephemeral-table.ts";
 import { printJson } from "../json-output.ts";
 import { style } from "../output.ts";
 import { reviewConfig } from "../review-config.ts";
@@ -52,7 +52,7 @@ export async function ephemeral(options: EphemeralOptions): Promise<void> {
     const lines = [...nixLines(suggest(report.groups, storage), Date.now()), ...unreadableLines(report.unreadable)];
     for (const line of lines) process.stdout.write(`${line}\n`);
   } else process.stdout.write(renderEphemeral(report, style(process.stdout)));
-  process.exitCode = options.exitCode === true && report.groups.length > 0 ? EXIT.found : EXIT.done;
+  process.exitCode = options.exitCode === true && !isAllKept(report) ? EXIT.found : EXIT.done;
 }
 
 const baseline = (given: string | true): string => (given === true ? join(locations(process.env).stateDir, "baseline") : absolute(given));

@@ -9,7 +9,7 @@ import { chooseStorage, nixLines, suggest, type Suggestion } from "../../review/
 import { extendConfig, ignorePattern, whyNotWritable } from "../../review/write-config.ts";
 import { printable, printableJson } from "../../sys/text.ts";
 import { daemonStatus } from "../daemon-config.ts";
-import { unread } from "../ephemeral-table.ts";
+import { forgetful, isAllKept, unread } from "../ephemeral-table.ts";
 import { screenSize } from "../output.ts";
 import type { ReviewConfig } from "../review-config.ts";
 import { reviewWithProgress } from "../review-progress.ts";
@@ -40,7 +40,8 @@ export async function choose(chooser: Chooser): Promise<void> {
   const report = await reviewWithProgress(chooser.found, chooser.review);
   if (report.groups.length === 0) {
     const { count } = report.unreadable;
-    process.stdout.write(`nothing would be gone at reboot${count > 0 ? `, but ${unread(count)}` : ""}\n`);
+    const nothing = isAllKept(report) ? "nothing would be gone at reboot" : forgetful(report).join("\n");
+    process.stdout.write(`${nothing}${count > 0 ? `, but ${unread(count)}` : ""}\n`);
     return;
   }
   const { outcome, state } = await show(chooser, report);
