@@ -329,7 +329,7 @@ export class Daemon {
           busy[target] = describeHolders(holders);
         } else {
           unmounted.push(target);
-          this.#entries.set(target, "missing", "unmounted on request");
+          this.#entries.set(target, "missing", "unmounted on request; 'hmpersist apply' mounts it again");
         }
       }
       return { unmounted, busy };

@@ -46,6 +46,9 @@ test("unmount says which targets are no mounts of hmpersist, exit code 2; the ot
     const ran = await sandbox.run(["unmount", typo, data]);
     expect(ran).toEqual({ code: 2, stdout: "1 unmounted\n", stderr: `${typo}: no mount of hmpersist; 'hmpersist status' lists them\n` });
     expect(sandbox.mounts().map(({ mountpoint }) => mountpoint)).toEqual([other]);
+    expect((await sandbox.run(["status"])).stdout).toMatch(
+      /~\/data\/ +missing.*\n +unmounted on request; 'hmpersist apply' mounts it again/,
+    );
     const json = await sandbox.run(["unmount", "--json", typo]);
     expect([json.code, JSON.parse(json.stdout)]).toEqual([2, { unmounted: [], busy: {}, strange: [typo] }]);
   }));
