@@ -1,5 +1,5 @@
 // Disks that fail, by real means: blocks that cannot be read, a disk that cannot take what its file system promised, no room for what the
-// kernel still holds back (exclusive), a quota. The program hears of it, at the latest from fsync and close, and all is well afterwards.
+// kernel still holds back (exclusive), a quota; and one of many snapshots. The program hears of it, at the latest from fsync and close, and all is well afterwards.
 import { execFileSync, spawnSync } from "node:child_process";
 import { chownSync, copyFileSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -111,15 +111,19 @@ test.each(WAYS)("$name: a program hears of what a disk cannot read or take, and 
 );
 
 const btrfs = spawnSync("mkfs.btrfs", ["--version"]).status === 0 && readFileSync("/proc/filesystems", "utf8").includes("btrfs");
-if (!btrfs) process.stderr.write("skipped: quota: it takes btrfs-progs and a kernel with btrfs\n");
+if (!btrfs) process.stderr.write("skipped: quota, snapshots: it takes btrfs-progs and a kernel with btrfs\n");
+
+function mountBtrfs(sandbox: Sandbox, disk: string): void {
+  const image = emptyFile(join(sandbox.base, "image"), 160 * MIB);
+  run("mkfs.btrfs", "-q", image);
+  run("mount", "-o", "loop", image, disk);
+}
 
 test.skipIf(!btrfs)("an ordinary user over the quota gets EDQUOT, and no more when there is room again", { timeout: 60_000 }, () =>
   withSandbox("quota", { as: "user" }, async (sandbox) => {
     const disk = join(sandbox.base, "disk");
     mkdirSync(disk);
-    const image = emptyFile(join(sandbox.base, "image"), 160 * MIB);
-    run("mkfs.btrfs", "-q", image);
-    run("mount", "-o", "loop", image, disk);
+    mountBtrfs(sandbox, disk);
     run("btrfs", "-q", "quota", "enable", disk);
     const storage = join(disk, "own");
     run("btrfs", "-q", "subvolume", "create", storage);
@@ -132,6 +136,28 @@ for n in range(${mib}): os.write(f, os.urandom(${MIB})); os.fsync(f)`;
     expect(await outcome(sandbox, data, write(12))).toBe("EDQUOT");
     run("btrfs", "-q", "qgroup", "limit", "none", storage);
     expect(await outcome(sandbox, data, write(12))).toBe("ok");
+    expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0 });
+  }),
+);
+
+test.skipIf(!btrfs)("a file of a hundred snapshots and more is read and written in each of them", { timeout: 60_000 }, () =>
+  withSandbox("snapshots", {}, async (sandbox) => {
+    const disk = join(sandbox.base, "disk");
+    const snapshots = Array.from({ length: 120 }, (_, index) => `s${index}`);
+    mkdirSync(disk);
+    mountBtrfs(sandbox, disk);
+    mkdirSync(join(disk, "data"));
+    run("btrfs", "-q", "subvolume", "create", join(disk, "data/first"));
+    writeFileSync(join(disk, "data/first/file"), "first");
+    for (const name of snapshots) {
+      run("btrfs", "-q", "subvolume", "snapshot", join(disk, "data/first"), join(disk, "data", name));
+      writeFileSync(join(disk, "data", name, "file"), name);
+    }
+    const data = await mountData(sandbox, disk, { engine: "kernel", cache: "shared" });
+    const all = `for name in ${JSON.stringify(snapshots)}:`;
+    expect(await outcome(sandbox, data, `${all} assert open(name + "/file").read() == name`)).toBe("ok");
+    expect(await outcome(sandbox, data, `${all} open(name + "/file", "a").write("!")`)).toBe("ok");
+    for (const name of snapshots) expect(readFileSync(join(disk, "data", name, "file"), "utf8")).toBe(`${name}!`);
     expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0 });
   }),
 );

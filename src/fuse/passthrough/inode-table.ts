@@ -22,6 +22,7 @@ const GENERATION = 8;
 const NEXT = 9; // in its hash bucket, or in the list of free ones; rebuilt by resume
 const BACKING = 10; // FUSE_PASSTHROUGH: id of the kernel's backing file, BACKING_CACHED, or 0
 
+const MAX_DEVICES = 1 << 16;
 const FLAG_DIRECTORY = 1 << 16;
 const FLAG_DETACHED = 1 << 17;
 const FLAG_OPENED = 1 << 18;
@@ -90,12 +91,15 @@ export class InodeTable {
     return nodeid > 0 && known && nodeid < (header[HEADER.nodes] as number) && this.#w(nodeid, SEAL) === (nodeid ^ SEAL_KEY) >>> 0;
   }
 
-  /** Index of a device, kept so that an identity is three words. Falls back to the last index when too many were seen. */
+  /**
+   * Index of a device, kept so that an identity is three words. When too many were seen (each snapshot of a btrfs is one, and their files
+   * have the same numbers and births) the number itself has to do: such devices have small ones, given out one after the other.
+   */
   device(major: number, minor: number): number {
     const h = this.#tables.header;
     const count = h[HEADER.devices] as number;
     for (let i = 0; i < count; i += 1) if (h[HEADER.device0 + i * 2] === major && h[HEADER.device0 + i * 2 + 1] === minor) return i;
-    if (count === DEVICES) return DEVICES;
+    if (count === DEVICES) return DEVICES + ((major * 4099 + minor) % (MAX_DEVICES - DEVICES));
     h[HEADER.device0 + count * 2] = major;
     h[HEADER.device0 + count * 2 + 1] = minor;
     h[HEADER.devices] = count + 1;
