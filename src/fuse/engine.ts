@@ -13,6 +13,7 @@ import { close, dup } from "../sys/file.ts";
 import { libc } from "../sys/libc.ts";
 import { raiseNofile } from "../sys/rlimit.ts";
 import type { Limits } from "./passthrough/passthrough.ts";
+import { LANES } from "./passthrough/table-layout.ts";
 import { COUNTER, COUNTERS, type FromThread, type LaneData, type ThreadData, type ToThread } from "./messages.ts";
 
 export interface KernelEngineOptions {
@@ -25,7 +26,6 @@ export interface KernelEngineOptions {
 }
 
 const SPIN_US = 60;
-const LANES = 2;
 const DIRECTORIES = 256;
 /** Files each mount may keep open, as a share of the descriptors that are allowed; those without a name must leave room to work on the others. */
 const FILES = { least: 64, most: 4096, share: 1 / 8 };

@@ -30,8 +30,8 @@ import type { Turn } from "./turn.ts";
 
 /** What a session needs of its thread. */
 export interface SessionHost {
-  /** `device`, a duplicate, is its own from here on. */
-  defer(session: Session, device: number, uniqueLo: number, uniqueHi: number, job: LaneJob): void;
+  /** `device`, a duplicate, is its own from here on. False: the lane has enough to do, and nothing was taken. */
+  defer(session: Session, device: number, uniqueLo: number, uniqueHi: number, job: LaneJob): boolean;
   /** The process has no descriptor left: gives up what can be opened again; false: there was nothing. */
   makeRoom(): boolean;
   log(message: string): void;
@@ -141,9 +141,9 @@ export class Session {
     const device = this.fs.duplicate(this.device.fd);
     if (device < 0) return false;
     const [lo, hi] = [this.#mem.word(REQUEST + fuse_in_header.unique), this.#mem.word(REQUEST + fuse_in_header.unique + 4)];
-    this.#tables.journal.deferred(lo, hi);
-    this.#host.defer(this, device, lo, hi, job);
-    return true;
+    if (this.#host.defer(this, device, lo, hi, job)) return true;
+    close(device);
+    return false;
   }
 
   #resume(behaviour: Behaviour, kept: readonly KeptFile[]): void {

@@ -13,6 +13,7 @@ import { EVENTS_AT, Memory } from "./codec/memory.ts";
 import { COUNTER, type FromThread, type LaneRequest, type ThreadData, type ToThread } from "./messages.ts";
 import { leaveSharedFsStruct } from "./passthrough/credentials.ts";
 import type { LaneJob } from "./passthrough/lane-job.ts";
+import { LANE_JOBS } from "./passthrough/table-layout.ts";
 import { Patience } from "./patience.ts";
 import { Session, STEP, type SessionHost } from "./session.ts";
 import { Turn } from "./turn.ts";
@@ -82,15 +83,18 @@ function watch(operation: number, fd: number, id: number): void {
   call("epoll_ctl", undefined, hot.epoll_ctl, epfd, operation, fd, mem.address + EVENTS_AT);
 }
 
-function defer(session: Session, device: number, uniqueLo: number, uniqueHi: number, job: LaneJob): void {
+function defer(session: Session, device: number, uniqueLo: number, uniqueHi: number, job: LaneJob): boolean {
   const counters = bySession.get(session)?.shared as SharedArrayBuffer;
   const lane = laneFor(job);
+  if (Atomics.load(inflight, lane) >= LANE_JOBS) return false;
+  session.fs.journal.deferred(lane, uniqueLo, uniqueHi);
   Atomics.add(inflight, lane, 1);
   const request: LaneRequest = { ...job, device, uniqueLo, uniqueHi, counters };
   data.lanes[lane]?.postMessage(request);
-  if (startedLanes.has(lane)) return;
+  if (startedLanes.has(lane)) return true;
   startedLanes.add(lane);
   tell({ type: "lane", slot: lane });
+  return true;
 }
 
 // Copies take long: they queue up in one lane, so that reads and syncs find another; those go where the least is to be done.

@@ -31,7 +31,10 @@ export class WarmUp {
     this.#names = readdirSync(source).filter((name) => name.endsWith(".js"));
     const spec = { mountpoint: source, source, storage: source, cache: "shared", allowOther: false, trace: false } as const;
     const host = {
-      defer: (_: Session, device: number, _lo: number, _hi: number, job: { fd: number }) => [device, job.fd].forEach(close),
+      defer: (_: Session, device: number, _lo: number, _hi: number, job: { fd: number }) => {
+        [device, job.fd].forEach(close);
+        return true;
+      },
       makeRoom: () => false,
       log: () => {},
       negotiated: () => {},

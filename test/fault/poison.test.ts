@@ -1,12 +1,13 @@
 // A request that kills the server whenever it is run: its caller gets EIO after the second death, everybody else goes on, and there is no
 // third. And one that kills it between doing and answering is done once, not twice.
 import { once } from "node:events";
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ChildProcess } from "node:child_process";
 import { expect, test } from "vitest";
-import { deadline, kernelStacks } from "../helpers/deadline.ts";
-import { outcome } from "../helpers/faults.ts";
+import { deadline, kernelStacks, until } from "../helpers/deadline.ts";
+import { mountData, outcome } from "../helpers/faults.ts";
+import { withHungStorage } from "../helpers/hung-storage.ts";
 import { withSandbox, type Sandbox } from "../helpers/sandbox.ts";
 
 /** Two storages with a directory each: `one` and `two` in the home. */
@@ -120,6 +121,23 @@ test("where the kernel does not redeliver, what the server was doing when it die
   ),
 );
 
+/** Opens 200 files, waits for a line, and syncs all of them at once; then prints what that gave. */
+const SYNCERS = `
+import errno, os, sys, threading
+os.chdir(sys.argv[1])
+files = [os.open(str(n), os.O_CREAT | os.O_WRONLY) for n in range(200)]
+said = set()
+def sync(file):
+    try: os.fsync(file); said.add("done")
+    except OSError as e: said.add(errno.errorcode[e.errno])
+threads = [threading.Thread(target=sync, args=(file,)) for file in files]
+print("open", flush=True)
+sys.stdin.readline()
+for each in threads: each.start()
+for each in threads: each.join()
+print(*sorted(said), flush=True)
+`;
+
 /** renameat2(AT_FDCWD, "here", AT_FDCWD, "there", RENAME_EXCHANGE) */
 const EXCHANGE = `import ctypes; assert ctypes.CDLL(None).renameat2(-100, b"here", -100, b"there", 2) == 0`;
 
@@ -190,3 +208,33 @@ test.each([
     expect(existsSync(join(sandbox.storage, "data/unlink"))).toBe(false);
   });
 });
+
+test("where the kernel does not redeliver, nobody of two hundred hangs who waited for a storage", { timeout: 120_000 }, () =>
+  withSandbox("old-kernel-lanes", { env: { HMPERSIST_FAILPOINT: "serve:RESEND" } }, async (sandbox) => {
+    mkdirSync(join(sandbox.base, "real/data"), { recursive: true });
+    await withHungStorage(join(sandbox.base, "real"), async (storage) => {
+      const data = await mountData(sandbox, storage.path, { engine: "kernel", cache: "shared" });
+      const { server } = await sandbox.status();
+      const syncers = sandbox.spawn("python3", ["-c", SYNCERS, data], {}, "pipe");
+      const ended = once(syncers, "exit");
+      const tasks = `/proc/${syncers.pid}/task`;
+      const waiting = (): number =>
+        readdirSync(tasks).filter((tid) => readFileSync(`${tasks}/${tid}/wchan`, "latin1") === "request_wait_answer").length;
+      const stacks = (): string => kernelStacks(syncers.pid ?? 0);
+      const line = async (): Promise<string> => String(await deadline("a line", 30_000, once(syncers.stdout ?? syncers, "data"), stacks));
+      expect(await line()).toBe("open\n");
+      storage.hang();
+      try {
+        syncers.stdin?.write("\n");
+        await until("200 to wait", 30_000, () => waiting() === 200, stacks);
+        process.kill(server?.pid ?? 0, "SIGKILL");
+      } finally {
+        storage.answer();
+      }
+      // What no server had read yet is done.
+      expect(["EIO\n", "EIO done\n"]).toContain(await line());
+      await ended;
+      expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0 });
+    });
+  }),
+);

@@ -68,6 +68,7 @@ export class FakeKernel {
         defer: (_, device, _lo, _hi, job) => {
           this.#deferred = true;
           for (const fd of [device, job.fd, job.to]) if (fd >= 0) close(fd);
+          return true;
         },
         makeRoom: () => false,
         log: (message) => this.log.push(message),

@@ -1,7 +1,7 @@
 // What a successor must know of the requests in flight when its predecessor died: words of the shared header, written before anything is
 // done and read once, when a mount is taken over. There is one serving thread, so one request is being run and one change is noted.
 import { FUSE_UNIQUE_RESEND_HI } from "../abi/constants.ts";
-import { HEADER, KILLERS, LANE_JOBS } from "./table-layout.ts";
+import { HEADER, KILLERS, LANE_JOBS, LANES } from "./table-layout.ts";
 
 /** How far the noted change got. */
 export const CHANGE = { none: 0, begun: 1, done: 2 } as const;
@@ -25,8 +25,8 @@ export class Journal {
     // Run a second time, and the server is dead again.
     if (run[1] >= FUSE_UNIQUE_RESEND_HI) this.#put(HEADER.killersNext, HEADER.killers0, KILLERS, ...run);
     this.end();
-    const jobs = Array.from({ length: LANE_JOBS }, (_, i) => at(HEADER.jobs0 + 2 * i));
-    this.#h.fill(0, HEADER.jobs0, HEADER.jobs0 + 2 * LANE_JOBS);
+    const jobs = Array.from({ length: LANES * LANE_JOBS }, (_, i) => at(HEADER.jobs0 + 2 * i));
+    this.#h.fill(0, HEADER.jobs0, HEADER.jobs0 + 2 * LANES * LANE_JOBS);
     return [run, ...jobs].filter(([lo, hi]) => lo !== 0 || hi !== 0);
   }
 
@@ -50,9 +50,12 @@ export class Journal {
     this.#h[HEADER.current0 + 1] = 0;
   }
 
-  /** A lane answers it. The last ones are remembered whether or not they are answered yet: nobody waits for an answer twice. */
-  deferred(lo: number, hi: number): void {
-    this.#put(HEADER.jobsNext, HEADER.jobs0, LANE_JOBS, lo, hi);
+  /**
+   * `lane` answers it. Lanes answer in order, so the last LANE_JOBS are all that one may have; whether or not they are answered yet, for nobody
+   * waits for an answer twice.
+   */
+  deferred(lane: number, lo: number, hi: number): void {
+    this.#put(HEADER.jobsNext0 + lane, HEADER.jobs0 + 2 * lane * LANE_JOBS, LANE_JOBS, lo, hi);
   }
 
   /** Whether a redelivered request may be run: not if a predecessor died while it ran it the second time. */

@@ -34,7 +34,7 @@ export interface Services {
   /** Starts FUSE_PASSTHROUGH for `fd`; the backing id, or -errno. */
   backingOpen(fd: number): number;
   backingClose(id: number): void;
-  /** Queues `job` for the request in hand; false: no descriptor is left for it. */
+  /** Queues `job` for the request in hand; false: no descriptor is left for it, or too many wait. */
   defer(job: LaneJob): boolean;
   /** Closes the kept descriptors that no request works on, of all mounts of this thread; false: there were none. */
   makeRoom(): boolean;

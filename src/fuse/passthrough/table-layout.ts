@@ -3,11 +3,13 @@
 //   | header 4 KiB | handles | nodes | links | names |
 
 export const MAGIC = 0x31504d48; // "HMP1"
-export const VERSION = 3;
+export const VERSION = 4;
 
-/** How many requests that killed a server twice, and how many jobs of lanes, are remembered. */
+/** How many requests that killed a server twice are remembered. */
 export const KILLERS = 16;
-export const LANE_JOBS = 64;
+/** I/O lanes of a serving thread, and how many jobs each of them may have: all are remembered. */
+export const LANES = 2;
+export const LANE_JOBS = 160;
 
 /** Header words. */
 export const HEADER = {
@@ -37,14 +39,14 @@ export const HEADER = {
   changeState: 262,
   changeResult: 263,
   place0: 264,
-  /** Rings of uniques: which slot is written next, and the slots. */
-  killersNext: 266,
-  jobsNext: 267,
-  killers0: 268,
-  jobs0: 268 + 2 * KILLERS,
   /** A mode that was changed for a moment: the node, 0 for none, and the mode it must have again. */
-  modeNode: 268 + 2 * KILLERS + 2 * LANE_JOBS,
-  mode: 268 + 2 * KILLERS + 2 * LANE_JOBS + 1,
+  modeNode: 266,
+  mode: 267,
+  /** Rings of uniques, one of jobs for each lane: which slot is written next, and the slots. */
+  killersNext: 268,
+  jobsNext0: 269,
+  killers0: 269 + LANES,
+  jobs0: 269 + LANES + 2 * KILLERS,
 } as const;
 export const DEVICES = 100;
 

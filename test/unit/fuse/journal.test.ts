@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { CHANGE, Journal } from "../../../src/fuse/passthrough/journal.ts";
 import { SharedTables } from "../../../src/fuse/passthrough/shared-tables.ts";
+import { LANE_JOBS } from "../../../src/fuse/passthrough/table-layout.ts";
 
 const AGAIN = 0x80000000;
 const header = (): Uint32Array => new Uint32Array(1024);
@@ -61,13 +62,23 @@ describe("a redelivered request", () => {
 test("what was in flight is known: the request that was run, and the jobs of lanes", () => {
   const h = header();
   const journal = new Journal(h, false);
-  journal.deferred(3, 0);
+  journal.deferred(1, 3, 0);
   journal.begin(5, 1);
   expect(new Journal(h, true).unanswered).toEqual([
     [5, 1],
     [3, 0],
   ]);
   expect(new Journal(h, true).unanswered).toEqual([]);
+});
+
+test("a job is known however many another lane has had since", () => {
+  const h = header();
+  const journal = new Journal(h, false);
+  journal.deferred(0, 3, 0);
+  for (let lo = 4; lo < 1000; lo += 1) journal.deferred(1, lo, 0);
+  const known = new Journal(h, true).unanswered.map(([lo]) => lo);
+  expect(known).toEqual(expect.arrayContaining([3, 999]));
+  expect(known).toHaveLength(1 + LANE_JOBS);
 });
 
 test("a change is told begun or done by its unique, redelivered or not, until the next one begins", () => {
