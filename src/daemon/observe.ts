@@ -7,6 +7,7 @@ import { lookups, type Lookups } from "../plan/lookups.ts";
 import { unmountedObstacle, type Obstacle } from "../plan/obstacles.ts";
 import type { Desired, Found, Observation, OwnMount } from "../plan/types.ts";
 import { Gate } from "../gate.ts";
+import { PROGRAM } from "../program.ts";
 import { look, lookWithin, sameContent, sameDirectory } from "./look.ts";
 import { probeMounts } from "../mount/probe.ts";
 import { Storages } from "./storages.ts";
@@ -54,7 +55,7 @@ export class Observer {
     const wanted = lookups(desired, ownLinks.keys());
     const [stored, found] = await Promise.all([this.lookAtStorages(wanted), this.#lookAtHome(home, wanted.targets, mounts)]);
     const targets = await this.#compared(desired, stored.sources, found.targets);
-    return { ...stored, home: found.home, targets, mounts, foreignMounts, ownLinks };
+    return { ...stored, home: found.home, targets, program: PROGRAM, mounts, foreignMounts, ownLinks };
   }
 
   /** Looks at storages, and at what lies in them. */

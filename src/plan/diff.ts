@@ -6,7 +6,7 @@ import { word } from "../shell.ts";
 import { Directories } from "./directories.ts";
 import { behind, chain, outerOf } from "./lookups.ts";
 import { linkObstacle, mountpointObstacle, parentObstacle, rootObstacle, sourceObstacle } from "./obstacles.ts";
-import { unmountedObstacle, type Obstacle } from "./obstacles.ts";
+import { programObstacle, unmountedObstacle, type Obstacle } from "./obstacles.ts";
 import { OwnMounts } from "./own-mounts.ts";
 import type { Action, Desired, Found, LinkSpec, MountSpec, Observation, Plan, Refusal, Spec } from "./types.ts";
 
@@ -102,7 +102,7 @@ class Planner {
       this.#own.leave(target, flaw);
     } else {
       const below = this.#own.stuckBelow(target);
-      const inTheWay = below === undefined ? this.#mountpoint(spec, outer) : stuck(below);
+      const inTheWay = below === undefined ? (programObstacle(spec, this.#world.program) ?? this.#mountpoint(spec, outer)) : stuck(below);
       // Links of ours that go may be all there is in the way.
       if (inTheWay !== undefined && outer === undefined && this.#holdsLeavingLink(target)) {
         this.#postponed.add(target);

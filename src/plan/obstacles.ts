@@ -1,5 +1,6 @@
 // What can be in the way of an entry, in words: each answer is undefined (nothing is) or a reason and a way out.
 import { word } from "../shell.ts";
+import { isWithin } from "../config/place.ts";
 import { chain } from "./lookups.ts";
 import type { Found, LinkSpec, MountSpec, Observation, Refusal, Spec } from "./types.ts";
 
@@ -44,6 +45,13 @@ export function sourceObstacle(spec: Spec, sources: Observation["sources"]): Obs
     } else if (found.type === "directory") return obstacle(`${path} is a directory`, "list it under directories");
   }
   return undefined;
+}
+
+/** Whoever runs from a mount cannot start the server that the mount waits for. */
+export function programObstacle(spec: Spec, program: readonly string[]): Obstacle | undefined {
+  const inside = spec.kind === "mount" && spec.method === "fuse" ? program.find((path) => isWithin(path, spec.target)) : undefined;
+  if (inside === undefined) return undefined;
+  return obstacle(`hmpersist runs from it (${inside})`, 'set method "symlink" for it, or run hmpersist from outside of it');
 }
 
 /** A parent of a target: a link would let the entry land elsewhere. */

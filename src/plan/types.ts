@@ -106,6 +106,8 @@ export interface Observation {
   readonly sources: ReadonlyMap<string, Found>;
   /** What stands in the home. A path at or below a mount of ours is not looked at (it might hang) and not in the map. */
   readonly targets: ReadonlyMap<string, Found>;
+  /** Paths that hmpersist itself runs from. */
+  readonly program: readonly string[];
   readonly mounts: readonly OwnMount[];
   /** Mountpoints below the home that are not ours: kept away from. */
   readonly foreignMounts: readonly string[];

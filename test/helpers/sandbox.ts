@@ -57,7 +57,7 @@ export class Sandbox {
   readonly configFile: string;
   readonly env: NodeJS.ProcessEnv;
   readonly uid: number;
-  readonly #program: string;
+  readonly program: string;
   readonly #user: string | undefined;
   readonly #homeOptions: string;
   readonly #children: ChildProcess[] = [];
@@ -73,7 +73,7 @@ export class Sandbox {
     } else {
       this.uid = 0;
     }
-    this.#program = program(this.base);
+    this.program = program(this.base);
     this.home = join(this.base, "home");
     this.storage = join(this.base, "storage");
     this.configFile = join(this.base, "config.json");
@@ -131,14 +131,14 @@ export class Sandbox {
 
   /** Runs the program to its end. */
   run(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ran> {
-    return this.exec(process.execPath, [this.#program, ...args], env);
+    return this.exec(process.execPath, [this.program, ...args], env);
   }
 
   /** Runs the program in a mount namespace of its own that root prepared with the shell commands `prepare`. */
   runIn(prepare: string, args: readonly string[]): Promise<Ran> {
     const drop = this.uid === 0 ? "" : `setpriv --reuid ${this.uid} --regid ${this.uid} --clear-groups `;
     const script = `set -e; ${prepare}\nexec ${drop}"$0" "$@"`;
-    const command = ["--mount", "--propagation", "private", "sh", "-c", script, process.execPath, this.#program, ...args];
+    const command = ["--mount", "--propagation", "private", "sh", "-c", script, process.execPath, this.program, ...args];
     return this.#capture(this.#spawnAs(0, "unshare", command, {}), `unshare: ${args.join(" ")}`);
   }
 
@@ -177,7 +177,7 @@ export class Sandbox {
 
   /** The daemon in the foreground. */
   daemon(args: readonly string[] = ["--config", this.configFile], env: NodeJS.ProcessEnv = {}): ChildProcess {
-    return this.spawn(process.execPath, [this.#program, "mount", "--foreground", ...args], env);
+    return this.spawn(process.execPath, [this.program, "mount", "--foreground", ...args], env);
   }
 
   async status(): Promise<StatusReport> {

@@ -9,7 +9,9 @@ import type { Outcome } from "../../daemon/daemon.ts";
 import { monotonicMs } from "../../sys/clock.ts";
 import { EXIT, HmpersistError, type ExitCode } from "../../errors.ts";
 import { makeDesired } from "../../plan/desired.ts";
+import { programObstacle } from "../../plan/obstacles.ts";
 import type { Desired, Spec } from "../../plan/types.ts";
+import { PROGRAM } from "../../program.ts";
 import { raiseNofile } from "../../sys/rlimit.ts";
 import { printable } from "../../sys/text.ts";
 import { followedSettings, isNoDaemon, settingsFor } from "../daemon-config.ts";
@@ -96,7 +98,7 @@ async function one(spec: Spec, home: string, options: AdoptCommandOptions): Prom
   const { target, source } = spec;
   const line = progressLine(process.stderr);
   try {
-    const obstacle = await storageObstacle(spec.storage);
+    const obstacle = (await storageObstacle(spec.storage)) ?? programObstacle(spec, PROGRAM);
     if (obstacle !== undefined) throw new HmpersistError("HMP_REFUSED", obstacle.reason, obstacle.hint);
     if (options.dryRun === true) return planned(spec, planAdoption(spec, home), options);
     const adopted = await adoptEntry(spec, home, {

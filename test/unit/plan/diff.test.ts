@@ -317,6 +317,19 @@ test("entries below a former link to a directory, and below a former mount", () 
   ]);
 });
 
+test("a directory that the program runs from is not mounted, but linked or left as it is mounted", () => {
+  const world = new World({ ...base, "/h/nvm/bin/node": { size: 9 }, "/p/nvm": "directory" });
+  world.program = ["/h/nvm/bin/node"];
+  const mount = desire({ "/p": { directories: [{ directory: "nvm", onNonEmpty: "adopt" }] } });
+  const link = desire({ "/p": { directories: [{ directory: "nvm", onNonEmpty: "adopt", method: "symlink" }] } });
+  expect(planned(mount, world)).toEqual([expect.stringContaining("hmpersist runs from it (/h/nvm/bin/node)")]);
+  expect(planned(link, world)).toEqual(["move /h/nvm into /p/nvm", "link /h/nvm to /p/nvm"]);
+  const before = new World(base);
+  planned(mount, before);
+  before.program = world.program;
+  expect(planned(mount, before)).toEqual([]);
+});
+
 test("other people's mounts are kept away from", () => {
   const world = new World(base);
   world.foreignMounts = ["/h/a/x"];

@@ -12,6 +12,7 @@ export class World {
   readonly ownLinks = new Map<string, string>();
   foreignMounts: string[] = [];
   readonly unmounted = new Map<string, string>();
+  program: string[] = [];
 
   constructor(things: Record<string, Thing>) {
     for (const [path, thing] of Object.entries(things)) this.put(path, thing);
@@ -52,6 +53,7 @@ export class World {
       unmounted: this.unmounted,
       sources: look(wanted.sources),
       targets: look(wanted.targets.filter((path) => !this.mounts.some(({ target }) => isWithin(path, target)))),
+      program: this.program,
       mounts: this.mounts,
       foreignMounts: this.foreignMounts,
       ownLinks: this.ownLinks,
