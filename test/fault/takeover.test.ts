@@ -1,7 +1,7 @@
 // A server may die, a daemon may die: whoever has a file open, a database, or a working directory inside a mount sees nothing of it.
 import { execFileSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { deadline, kernelStacks, until } from "../helpers/deadline.ts";
@@ -231,3 +231,22 @@ function linkOf(path: string): string {
     return "";
   }
 }
+
+test("a change from outside that leaves size and mtime as they were is seen after a takeover, too", { timeout: 60_000 }, () =>
+  withSandbox("takeover-unseen", { env: { HMPERSIST_PASSTHROUGH: "0" } }, async (sandbox) => {
+    const data = await mountOne(sandbox, "shared");
+    const file = join(sandbox.storage, "data/file");
+    const read = async (): Promise<string> => (await sandbox.exec("sh", ["-c", 'head -c 3 "$1"', "sh", join(data, "file")])).stdout;
+    const change = (text: string): void => {
+      const time = new Date(1_000_000_000_000);
+      writeFileSync(file, text.padEnd(100_000), { flag: existsSync(file) ? "r+" : "w" });
+      utimesSync(file, time, time);
+    };
+    change("old");
+    expect(await read()).toBe("old");
+    change("new");
+    await killServer(sandbox);
+    expect(await read()).toBe("new");
+    expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0 });
+  }),
+);

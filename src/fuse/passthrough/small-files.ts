@@ -86,7 +86,7 @@ export class SmallFiles {
     if (behaviour.writeback || behaviour.passthrough) return true;
     if (nodeid >= this.#told.length) this.#grow(nodeid);
     const ctime = ctimeOf(mem);
-    const same = behaviour.exclusive || this.#ctime[nodeid] === 0 || this.#ctime[nodeid] === ctime;
+    const same = behaviour.exclusive || this.#ctime[nodeid] === ctime;
     this.#ctime[nodeid] = ctime;
     return this.#give(nodeid, fd, flags, same) || same;
   }
