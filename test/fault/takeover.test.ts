@@ -1,7 +1,7 @@
 // A server may die, a daemon may die: whoever has a file open, a database, or a working directory inside a mount sees nothing of it.
 import { execFileSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync, readlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { deadline, kernelStacks, until } from "../helpers/deadline.ts";
@@ -247,6 +247,40 @@ test("a change from outside that leaves size and mtime as they were is seen afte
     change("new");
     await killServer(sandbox);
     expect(await read()).toBe("new");
+    expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0 });
+  }),
+);
+
+// Opens a file of the lower layer, whose directory and itself are then copied to the upper one, and goes on with it after a line.
+const COPIED_UP = `
+import os, sys
+os.chdir(sys.argv[1])
+f = os.open("file", os.O_RDWR)
+os.pwrite(f, b"new", 0)
+print("written", flush=True)
+sys.stdin.readline()
+os.pwrite(f, b"er", 3)
+print(open("file").read(), flush=True)
+`;
+
+test("on an overlay a directory and a file that were copied to the upper layer are taken over as the same", { timeout: 60_000 }, () =>
+  withSandbox("takeover-overlay", { env: { HMPERSIST_PASSTHROUGH: "0" } }, async (sandbox) => {
+    const layers = join(sandbox.base, "layers");
+    mkdirSync(layers);
+    execFileSync("mount", ["-t", "tmpfs", "tmpfs", layers]);
+    const [lower, upper, work] = ["lower", "upper", "work"].map((name) => join(layers, name)) as [string, string, string];
+    for (const path of [join(lower, "data"), upper, work]) mkdirSync(path, { recursive: true });
+    writeFileSync(join(lower, "data/file"), "older");
+    const options = `lowerdir=${lower},upperdir=${upper},workdir=${work}`;
+    execFileSync("mount", ["-t", "overlay", "-o", options, "overlay", sandbox.storage]);
+    const data = await mountOne(sandbox, "shared");
+    const program = sandbox.spawn("python3", ["-c", COPIED_UP, data], {}, "pipe");
+    const output = lines(program);
+    await output.next();
+    await killServer(sandbox);
+    program.stdin?.write("\n");
+    await output.next();
+    expect(output.all).toEqual(["written", "newer"]);
     expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0 });
   }),
 );

@@ -10,6 +10,8 @@ export interface Behaviour {
   readonly sleeps: boolean;
   /** Storage whose close(2) may report an error (network, FUSE): FLUSH is passed on. */
   readonly closeReports: boolean;
+  /** A file's time of birth is its own for ever, and tells it from another that was given its inode number. */
+  readonly births: boolean;
   writeback: boolean;
   passthrough: boolean;
   /** Reopening a file by its node is safe here, so that the kernel may be told to send no OPEN. */
@@ -24,7 +26,8 @@ export interface Behaviour {
 /** f_type of statfs(2), linux/magic.h. */
 const MEMORY = new Set([0x01021994, 0x858458f6]); // tmpfs, ramfs
 const REMOTE = new Set([0x6969, 0x517b, 0xff534d42, 0xfe534d42, 0x65735546, 0x01021997, 0x00c36400, 0x5346414f]); // NFS ... FUSE, 9p, ceph, AFS
-const STACKED = new Set([0x65735546, 0x794c7630, 0xf15f]); // FUSE, overlayfs, ecryptfs: FUSE_PASSTHROUGH answers ELOOP
+const OVERLAY = 0x794c7630; // what is changed is copied to another layer, and born there
+const STACKED = new Set([0x65735546, OVERLAY, 0xf15f]); // FUSE, overlayfs, ecryptfs: FUSE_PASSTHROUGH answers ELOOP
 
 /** Whose inode numbers last while nothing holds the inode: ext4, btrfs, xfs, f2fs, zfs, bcachefs, tmpfs, ramfs. Not FAT, not overlayfs. */
 const LASTING = new Set([0xef53, 0x9123683e, 0x58465342, 0xf2f52010, 0x2fc12fc1, 0xca451a4e, ...MEMORY]);
@@ -40,6 +43,7 @@ export const behaviourOf = (cache: CacheMode, type: number, reopens: boolean): B
   sleeps: !MEMORY.has(type),
   closeReports: REMOTE.has(type),
   reopens: reopens && LASTING.has(type),
+  births: type !== OVERLAY,
   writeback: false,
   passthrough: false,
   noOpen: false,

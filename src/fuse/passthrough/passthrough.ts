@@ -133,7 +133,7 @@ export class Passthrough {
     const { mem } = this;
     const major = mem.word(STATX_AT + STATX.stx_dev_major);
     this.#device = this.nodes.device(major, mem.word(STATX_AT + STATX.stx_dev_minor));
-    const known = (mem.word(STATX_AT + STATX.stx_mask) & STATX_BTIME) !== 0;
+    const known = this.behaviour.births && (mem.word(STATX_AT + STATX.stx_mask) & STATX_BTIME) !== 0;
     const sec = mem.word(STATX_AT + STATX.stx_btime);
     this.#birth = known ? (Math.imul(sec, 0x9e3779b1) ^ mem.word(STATX_AT + STATX.stx_btime + 8)) >>> 0 : 0;
   }
