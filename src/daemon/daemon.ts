@@ -93,6 +93,7 @@ export class Daemon {
   #refusals: readonly Refusal[] = [];
   /** Some entry is not in place. */
   #incomplete = false;
+  #isRepairDue = false;
   #problems: string[] = [];
   #engine: Promise<EngineProbe> | undefined;
   #stopping = false;
@@ -357,10 +358,12 @@ export class Daemon {
     this.#repair();
   }
 
-  /** Reconciles because of what happened, not because somebody asked. */
+  /** Reconciles because of what happened, not because somebody asked; once for all that happened until it begins. */
   #repair(): void {
-    if (this.#stopping) return;
+    if (this.#stopping || this.#isRepairDue) return;
+    this.#isRepairDue = true;
     const work = async (): Promise<void> => {
+      this.#isRepairDue = false;
       if (this.#stopping) return;
       await this.#reconcile();
       this.#sayStatus();

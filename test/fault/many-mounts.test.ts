@@ -1,0 +1,37 @@
+// A server dies that serves many mounts: what comes of it happens once and not for each.
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { mountAll } from "../helpers/faults.ts";
+import { withHungStorage } from "../helpers/hung-storage.ts";
+import { withSandbox } from "../helpers/sandbox.ts";
+
+test("mounts whose storage answers again are looked after together", { timeout: 180_000 }, () =>
+  withSandbox("together", {}, async (sandbox) => {
+    const real = join(sandbox.base, "real");
+    const directories = Array.from({ length: 30 }, (_, n) => `d${n}`);
+    for (const name of directories) mkdirSync(join(real, name), { recursive: true });
+    await withHungStorage(real, async (storage) => {
+      await mountAll(sandbox, "kernel", { [storage.path]: { directories } });
+      // Refused, and logged, whenever the daemon plans.
+      writeFileSync(join(sandbox.storage, "file"), "stored");
+      writeFileSync(join(sandbox.home, "file"), "in the way");
+      sandbox.writeConfig({
+        home: sandbox.home,
+        persistence: { [storage.path]: { directories }, [sandbox.storage]: { files: ["file"] } },
+      });
+      expect(await sandbox.run(["apply"])).toMatchObject({ code: 3 });
+      const plans = (): number => sandbox.log().split('"msg":"refused"').length;
+      storage.hang();
+      process.kill((await sandbox.status()).server?.pid ?? 0, "SIGKILL");
+      await sandbox.statusUntil("all to be stuck", ({ entries }) => entries.filter(({ state }) => state === "stuck").length === 30);
+      const before = plans();
+      storage.answer();
+      await sandbox.statusUntil("all to be served", ({ entries }) => entries.filter(({ state }) => state === "mounted").length === 30);
+      // It comes after whatever was begun before.
+      await sandbox.run(["apply"]);
+      expect(plans() - before).toBeLessThan(10);
+      expect(readFileSync(join(sandbox.home, "file"), "utf8")).toBe("in the way");
+    });
+  }),
+);
