@@ -9,7 +9,7 @@ import { call } from "../sys/call.ts";
 import { close } from "../sys/file.ts";
 import { libc } from "../sys/libc.ts";
 import { cstr } from "../sys/name.ts";
-import { sendFds, socketpair } from "../sys/socket.ts";
+import { sendFdsIfRoom, socketpair } from "../sys/socket.ts";
 import type { EngineName, ServeSpec, ServeStats } from "../engine/engine.ts";
 import type { HandedMount } from "../engine/handover.ts";
 import { hearKeeper, sendKept } from "../engine/keeping.ts";
@@ -20,6 +20,7 @@ import { within } from "../within.ts";
 import { Backoff } from "./backoff.ts";
 import { Death } from "./death.ts";
 import { Remains } from "./remains.ts";
+import { WorkQueue } from "./work-queue.ts";
 
 const HOST = fileURLToPath(new URL("../engine/host.js", import.meta.url));
 const SERVE_TIMEOUT_MS = 15_000;
@@ -30,6 +31,8 @@ const START_AGAIN_MS = 1_000;
 const TAKEOVER_MS = 3_000;
 /** A change of servers takes less; a mount that is not served for longer is one whose storage does not answer. */
 const STUCK_MS = 2_000;
+/** Between two tries to pass descriptors to a server that has not read those before. */
+const ROOM_MS = 5;
 
 /** Files without a name that are kept for each mount; those beyond end with their server. */
 const MAX_KEPT = 1_000;
@@ -83,6 +86,8 @@ export class ServerProcess {
   /** By mountpoint: the mount that was last given to the server. */
   readonly #ids = new Map<string, number>();
   #lastId = 0;
+  /** One mount after the other: their descriptors and the messages about them come in the same order. */
+  readonly #giving = new WorkQueue();
   readonly #waiting = new Map<string, Waiting>();
   readonly #stats = new Map<number, (mounts: Record<string, ServeStats>) => void>();
   #child: ChildProcess | undefined;
@@ -192,7 +197,6 @@ export class ServerProcess {
   async #send(held: Held, resume: boolean): Promise<void> {
     const { mountpoint } = held.spec;
     const child = await this.#start();
-    // Its descriptors may be closed by now.
     if (this.#held.get(mountpoint) !== held) throw new Error("the mount was given up meanwhile");
     // Two sessions of one mount would give the same node ids to different files.
     if (held.server === child) return;
@@ -201,18 +205,28 @@ export class ServerProcess {
     // It may be refused before it is waited for below.
     answer.catch(() => {});
     const timer = setTimeout(() => this.#settle(mountpoint, new Error("the server did not answer in time")), SERVE_TIMEOUT_MS);
-    if (held.device !== undefined && held.state !== undefined) {
-      sendFds(this.#socket, Buffer.from(`${mountpoint.slice(0, 1024)}\n`), [held.device, held.state]);
-    }
-    const id = ++this.#lastId;
-    this.#ids.set(mountpoint, id);
-    const kept = sendKept(this.#socket, held.kept);
-    this.#tell(child, { type: "serve", id, engine: held.engine, spec: held.spec, device: held.device !== undefined, resume, kept });
     try {
+      await this.#giving.run(() => this.#give(child, held, resume));
       await answer;
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  // The server reads the socket when it is told of a mount: whoever waited in the kernel for room there would keep it from being told.
+  async #give(child: ChildProcess, held: Held, resume: boolean): Promise<void> {
+    const { engine, spec, device, state } = held;
+    const isWanted = (): boolean => this.#child === child && this.#held.get(spec.mountpoint) === held;
+    const pass = async (data: Buffer, fds: readonly number[]): Promise<boolean> => {
+      for (; isWanted(); await sleep(ROOM_MS)) if (sendFdsIfRoom(this.#socket, data, fds)) return true;
+      return false;
+    };
+    const passed = device === undefined || state === undefined ? isWanted() : await pass(Buffer.alloc(1), [device, state]);
+    if (!passed) throw new Error("the mount was given up meanwhile");
+    const kept = await sendKept(held.kept, pass);
+    const id = ++this.#lastId;
+    this.#ids.set(spec.mountpoint, id);
+    this.#tell(child, { type: "serve", id, engine, spec, device: device !== undefined, resume, kept });
   }
 
   /** Counters of every mount; empty if the server does not answer in time, which is not waited for longer. */

@@ -1,9 +1,8 @@
 // Files that have lost their last name while somebody had them open die with whoever holds a descriptor of them. So the server gives a
 // duplicate to the daemon before it removes the name, over the socket that descriptors come by; the next server gets them back. In the
 // socket's queue a duplicate is safe already, whether or not the daemon has read it.
-import { MSG_DONTWAIT } from "../sys/constants.ts";
 import { SysError } from "../sys/errno.ts";
-import { FdMessage, receiveFds, sendFds, type Received } from "../sys/socket.ts";
+import { FdMessage, receiveFds, type Received } from "../sys/socket.ts";
 
 /** A file that cannot be opened again, by the node it is in the engine's tables. */
 export interface KeptFile {
@@ -41,20 +40,19 @@ function receive(socket: number): Received | undefined {
   }
 }
 
-/** Gives duplicates of all to a new server. @returns the number of messages. */
-export function sendKept(socket: number, kept: ReadonlyMap<number, number>): number {
+/** Gives duplicates of all to a new server by `pass`, as long as that takes them. @returns the number of messages. */
+export async function sendKept(
+  kept: ReadonlyMap<number, number>,
+  pass: (data: Buffer, fds: readonly number[]) => Promise<boolean>,
+): Promise<number> {
   const all = [...kept];
   let messages = 0;
   try {
     for (; messages * BATCH < all.length; messages += 1) {
       const batch = all.slice(messages * BATCH, (messages + 1) * BATCH);
       const nodes = Buffer.from(Uint32Array.from(batch, ([nodeid]) => nodeid).buffer);
-      sendFds(
-        socket,
-        nodes,
-        batch.map(([, fd]) => fd),
-        MSG_DONTWAIT,
-      );
+      const fds = batch.map(([, fd]) => fd);
+      if (!(await pass(nodes, fds))) break;
     }
   } catch (error) {
     if (!(error instanceof SysError)) throw error;

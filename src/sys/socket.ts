@@ -16,7 +16,7 @@ import {
   SO_PEERCRED,
 } from "./constants.ts";
 import { call, raw } from "./call.ts";
-import { ERRNO, SysError } from "./errno.ts";
+import { ERRNO, isErrno, SysError } from "./errno.ts";
 import { close } from "./file.ts";
 import { addressOf, libc } from "./libc.ts";
 
@@ -62,6 +62,17 @@ export function sendFds(socket: number, data: Buffer, fds: readonly number[], fl
     fds.forEach((fd, index) => control.writeInt32LE(fd, CMSG_HEADER + 4 * index));
   }
   call("sendmsg", undefined, libc.sendmsg, socket, message(data, control), MSG_NOSIGNAL | flags);
+}
+
+/** The same without waiting. @returns false if the socket is full. */
+export function sendFdsIfRoom(socket: number, data: Buffer, fds: readonly number[]): boolean {
+  try {
+    sendFds(socket, data, fds, MSG_DONTWAIT);
+    return true;
+  } catch (error) {
+    if (!isErrno(error, "EAGAIN")) throw error;
+    return false;
+  }
 }
 
 /** One small message with at most one descriptor, sent again and again: its memory is laid out once (30 us less than `sendFds`). */

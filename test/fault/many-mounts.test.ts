@@ -1,10 +1,26 @@
-// A server dies that serves many mounts: what comes of it happens once and not for each.
+// A server dies that serves many mounts: its successor is given all of them, and what comes of it happens once and not for each.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { deadline, kernelStacks } from "../helpers/deadline.ts";
 import { mountAll } from "../helpers/faults.ts";
 import { withHungStorage } from "../helpers/hung-storage.ts";
 import { withSandbox } from "../helpers/sandbox.ts";
+
+const TAKE_OVER_MS = 60_000;
+
+test("more mounts than fit into the server's socket are taken over", { timeout: 180_000 }, () =>
+  withSandbox("many", {}, async (sandbox) => {
+    const deep = Array.from({ length: 4 }, () => "d".repeat(240)).join("/");
+    const directories = Array.from({ length: 120 }, (_, n) => `${n}/${deep}`);
+    await mountAll(sandbox, "kernel", { [sandbox.storage]: { directories } });
+    const { daemon, server } = await sandbox.status();
+    process.kill(server?.pid ?? 0, "SIGKILL");
+    const served = sandbox.statusUntil("all to be served", ({ entries }) => entries.every(({ stats }) => stats !== undefined), TAKE_OVER_MS);
+    await deadline("the takeover", 2 * TAKE_OVER_MS, served, () => kernelStacks(daemon?.pid ?? 0));
+    expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0, stdout: "120 unmounted\n" });
+  }),
+);
 
 test("mounts whose storage answers again are looked after together", { timeout: 180_000 }, () =>
   withSandbox("together", {}, async (sandbox) => {
