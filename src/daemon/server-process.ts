@@ -169,11 +169,15 @@ export class ServerProcess {
     this.#held.set(spec.mountpoint, held);
     try {
       await this.#send(held, false);
-      if (device !== undefined && state !== undefined) this.#events.serving({ engine, spec, device, state });
     } catch (error) {
-      this.#release(spec.mountpoint);
-      throw error;
+      // If the server died its successor is given this mount with all others; but a second death may be this mount's doing.
+      if (!(error instanceof Refused)) await this.#takeover;
+      if (held.root === undefined) {
+        this.#release(spec.mountpoint);
+        throw error;
+      }
     }
+    if (device !== undefined && state !== undefined) this.#events.serving({ engine, spec, device, state });
   }
 
   /**

@@ -64,13 +64,13 @@ export function sendFds(socket: number, data: Buffer, fds: readonly number[], fl
   call("sendmsg", undefined, libc.sendmsg, socket, message(data, control), MSG_NOSIGNAL | flags);
 }
 
-/** The same without waiting. @returns false if the socket is full. */
+/** The same without waiting. @returns false if the socket is full, or nobody is at its other end any more. */
 export function sendFdsIfRoom(socket: number, data: Buffer, fds: readonly number[]): boolean {
   try {
     sendFds(socket, data, fds, MSG_DONTWAIT);
     return true;
   } catch (error) {
-    if (!isErrno(error, "EAGAIN")) throw error;
+    if (!isErrno(error, "EAGAIN", "EPIPE")) throw error;
     return false;
   }
 }

@@ -1,8 +1,9 @@
-// A server dies that serves many mounts: its successor is given all of them, and what comes of it happens once and not for each.
+// A server dies that serves many mounts: its successor is given all of them, those included that are just being made, and what comes of it
+// happens once and not for each.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { deadline, kernelStacks } from "../helpers/deadline.ts";
+import { deadline, kernelStacks, until } from "../helpers/deadline.ts";
 import { mountAll } from "../helpers/faults.ts";
 import { withHungStorage } from "../helpers/hung-storage.ts";
 import { withSandbox } from "../helpers/sandbox.ts";
@@ -19,6 +20,22 @@ test("more mounts than fit into the server's socket are taken over", { timeout: 
     const served = sandbox.statusUntil("all to be served", ({ entries }) => entries.every(({ stats }) => stats !== undefined), TAKE_OVER_MS);
     await deadline("the takeover", 2 * TAKE_OVER_MS, served, () => kernelStacks(daemon?.pid ?? 0));
     expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0, stdout: "120 unmounted\n" });
+  }),
+);
+
+test("mounts that are being made as the server dies are served by its successor", { timeout: 180_000 }, () =>
+  withSandbox("making", {}, async (sandbox) => {
+    const directories = Array.from({ length: 40 }, (_, n) => `d${n}`);
+    await mountAll(sandbox, "kernel", { [sandbox.storage]: { directories: directories.slice(0, 4) } });
+    const { server } = await sandbox.status();
+    sandbox.writeConfig({ home: sandbox.home, persistence: { [sandbox.storage]: { directories } } });
+    const applied = sandbox.run(["apply"]);
+    await until("some mounts", TAKE_OVER_MS, () => sandbox.mounts().length > 10);
+    process.kill(server?.pid ?? 0, "SIGKILL");
+    expect(await applied, sandbox.log()).toMatchObject({ code: 0 });
+    const write = await sandbox.exec("sh", ["-c", 'cd "$HOME" && for name; do echo text > "$name/file" || exit; done', "sh", ...directories]);
+    expect(write).toMatchObject({ code: 0 });
+    for (const name of directories) expect(readFileSync(join(sandbox.storage, name, "file"), "utf8")).toBe("text\n");
   }),
 );
 
