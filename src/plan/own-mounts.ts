@@ -71,8 +71,13 @@ export class OwnMounts {
   leaving(): { readonly mount: OwnMount; readonly why: UnmountReason }[] {
     return [...this.#leaving]
       .sort(([a], [b]) => (a < b ? 1 : -1))
-      .filter(([target]) => this.#goes(target))
+      .filter(([target]) => this.#goes(target) && !this.#isInDead(target))
       .flatMap(([target, why]) => this.at(target).map((mount) => ({ mount, why })));
+  }
+
+  // Nobody gets there; a dead mount is detached with all that is mounted in it.
+  #isInDead(target: string): boolean {
+    return [...this.#leaving].some(([path, why]) => why === "dead" && isBelow(target, path) && this.#goes(path));
   }
 
   #goes(target: string): boolean {

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { existsSync, lstatSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { until } from "../helpers/deadline.ts";
 import { withSandbox, type Sandbox } from "../helpers/sandbox.ts";
 
 async function follow(sandbox: Sandbox, persistence: object, command: "mount" | "apply" = "apply"): Promise<string[]> {
@@ -53,6 +54,29 @@ test("mounts inside of mounts come, change and go in order, again and again", ()
     expect(await follow(sandbox, { [outer]: { files: [".config/y"] } })).toEqual(["unmount", "unmount"]);
     expect(lstatSync(join(sandbox.home, ".config/y")).isSymbolicLink()).toBe(true);
     expect((await sandbox.exec("cat", [join(sandbox.home, ".config/y")])).stdout).toBe("y\n");
+  }));
+
+test("mounts inside of mounts that lost daemon and server at once are mounted anew, or taken away", () =>
+  withSandbox("dead-nested", {}, async (sandbox) => {
+    const [outer, inner] = [join(sandbox.storage, "outer"), join(sandbox.storage, "inner")];
+    for (const path of [outer, inner]) sandbox.ownDirectory(path);
+    const persistence = { [inner]: { directories: [".config/Code/Cache"] }, [outer]: { directories: [".config"] } };
+    const file = sandbox.writeConfig({ home: sandbox.home, persistence });
+    const kill = async (): Promise<void> => {
+      const pids = sandbox.pids();
+      for (const pid of pids) process.kill(pid, "SIGSTOP");
+      for (const pid of pids) process.kill(pid, "SIGKILL");
+      await until("their end", 10_000, () => sandbox.pids().length === 0);
+      // So long the kernel takes the name of the inner mountpoint for true.
+      await new Promise((resolve) => setTimeout(resolve, 1_500));
+    };
+    expect(await sandbox.run(["mount", "--config", file])).toMatchObject({ code: 0 });
+    await kill();
+    expect(await sandbox.run(["mount", "--config", file])).toMatchObject({ code: 0 });
+    expect(await listed(sandbox)).toEqual([".config", ".config/Code/Cache"]);
+    await kill();
+    expect(await sandbox.run(["unmount", "--lazy"])).toMatchObject({ code: 0, stdout: "2 unmounted\n", stderr: "" });
+    expect(sandbox.mounts()).toEqual([]);
   }));
 
 test("a busy mount that is no longer listed is shown with what holds it, until it is gone", () =>

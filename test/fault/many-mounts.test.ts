@@ -17,7 +17,11 @@ test("more mounts than fit into the server's socket are taken over", { timeout: 
     await mountAll(sandbox, "kernel", { [sandbox.storage]: { directories } });
     const { daemon, server } = await sandbox.status();
     process.kill(server?.pid ?? 0, "SIGKILL");
-    const served = sandbox.statusUntil("all to be served", ({ entries }) => entries.every(({ stats }) => stats !== undefined), TAKE_OVER_MS);
+    const served = sandbox.statusUntil(
+      "all to be served",
+      ({ entries }) => entries.every(({ stats }) => stats !== undefined),
+      TAKE_OVER_MS,
+    );
     await deadline("the takeover", 2 * TAKE_OVER_MS, served, () => kernelStacks(daemon?.pid ?? 0));
     expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0, stdout: "120 unmounted\n" });
   }),
@@ -33,7 +37,12 @@ test("mounts that are being made as the server dies are served by its successor"
     await until("some mounts", TAKE_OVER_MS, () => sandbox.mounts().length > 10);
     process.kill(server?.pid ?? 0, "SIGKILL");
     expect(await applied, sandbox.log()).toMatchObject({ code: 0 });
-    const write = await sandbox.exec("sh", ["-c", 'cd "$HOME" && for name; do echo text > "$name/file" || exit; done', "sh", ...directories]);
+    const write = await sandbox.exec("sh", [
+      "-c",
+      'cd "$HOME" && for name; do echo text > "$name/file" || exit; done',
+      "sh",
+      ...directories,
+    ]);
     expect(write).toMatchObject({ code: 0 });
     for (const name of directories) expect(readFileSync(join(sandbox.storage, name, "file"), "utf8")).toBe("text\n");
   }),

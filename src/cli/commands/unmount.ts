@@ -7,7 +7,7 @@ import { instanceEnded, lockHolder } from "../../daemon/instance-lock.ts";
 import { describeHolders } from "../../daemon/busy.ts";
 import { EXIT } from "../../errors.ts";
 import { findHolders } from "../../mount/holders.ts";
-import { unmount as unmountOne } from "../../mount/unmount.ts";
+import { isMounted, unmount as unmountOne } from "../../mount/unmount.ts";
 import { printable } from "../../sys/text.ts";
 import { openDirectory } from "../../sys/walk.ts";
 import { daemonStatus, isNoDaemon } from "../daemon-config.ts";
@@ -75,8 +75,13 @@ async function leftovers(targets: readonly string[], lazy: boolean): Promise<Res
   for (const target of wanted.sort((a, b) => b.length - a.length)) {
     // The kernel's name for a mountpoint has no links.
     const result = await unmountOne(target, lazy, async (path) => openDirectory("/", path));
-    if (result === "unmounted") unmounted.push(target);
-    else busy[target] = result === "busy" ? describeHolders(findHolders(target)) : result.failed;
+    if (result !== "unmounted") busy[target] = result === "busy" ? describeHolders(findHolders(target)) : result.failed;
+  }
+  // A mount in a dead one cannot be reached, and goes with that.
+  for (const target of wanted) {
+    if (busy[target] !== undefined && isMounted(target)) continue;
+    delete busy[target];
+    unmounted.push(target);
   }
   return { unmounted, busy };
 }

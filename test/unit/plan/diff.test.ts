@@ -251,13 +251,16 @@ test("when a mount changes, those inside of it are detached before and mounted a
     "/h/a": "directory",
     "/h/n": "directory",
   });
-  world.mounts = [served("/h/a", "/p/a", { health: "dead" }), served("/h/a/b", "/q/a/b"), served("/h/n", "/p/n")];
+  const mounts = ["mount /p/a at /h/a", "mount /q/a/b at /h/a/b"];
+  world.mounts = [served("/h/a", "/p/a", { cache: "exclusive" }), served("/h/a/b", "/q/a/b"), served("/h/n", "/p/n")];
   expect(planned(desired, world)).toEqual([
     "unmount /h/a/b (a mount above it changes)",
-    "unmount /h/a (its server is gone)",
-    "mount /p/a at /h/a",
-    "mount /q/a/b at /h/a/b",
+    "unmount /h/a (listed differently now)",
+    ...mounts,
   ]);
+  // Nobody gets into a dead one: it takes along what is mounted in it.
+  world.mounts = [served("/h/a", "/p/a", { health: "dead" }), served("/h/a/b", "/q/a/b"), served("/h/n", "/p/n")];
+  expect(planned(desired, world)).toEqual(["unmount /h/a (its server is gone)", ...mounts]);
 });
 
 test("a mountpoint inside of a mount that stays is made through that mount", () => {

@@ -1,5 +1,5 @@
 // A world of Maps for tests of planning: observed as a real observer would, changed by actions as `apply` would.
-import { ancestors, isWithin } from "../../../src/config/place.ts";
+import { ancestors, isBelow, isWithin } from "../../../src/config/place.ts";
 import { lookups } from "../../../src/plan/lookups.ts";
 import type { Action, Desired, Found, Observation, OwnMount } from "../../../src/plan/types.ts";
 
@@ -69,8 +69,11 @@ export class World {
       case "unmount": {
         const index = this.mounts.findLastIndex(({ target }) => target === action.target);
         if (index < 0) fail("not mounted");
-        if (this.mounts.some(({ target }) => target !== action.target && isWithin(target, action.target))) fail("busy");
+        if (this.mounts.some(({ target, health }) => health === "dead" && isBelow(action.target, target))) fail("nobody gets there");
+        const inside = this.mounts.filter(({ target }) => isBelow(target, action.target));
+        if (inside.length > 0 && action.why !== "dead") fail("busy");
         this.mounts.splice(index, 1);
+        this.mounts = this.mounts.filter((mount) => !inside.includes(mount));
         return;
       }
       case "unlink":
