@@ -18,7 +18,7 @@ const NOT_IN_KERNEL = new Set<number>([ERRNO.EXDEV, ERRNO.EINVAL, ERRNO.ENOSYS, 
 export function copyData(from: number, to: number, size: number, progress: (bytes: number) => void = () => {}): void {
   if (size === 0) return;
   for (let at = 0; at < size;) {
-    const data = seek(from, at, SEEK_DATA) ?? size;
+    const data = nextData(from, at) ?? size;
     if (data >= size) break;
     const hole = Math.min(seek(from, data, SEEK_HOLE) ?? size, size);
     if (!copyRange(from, to, data, hole, progress)) break;
@@ -26,6 +26,9 @@ export function copyData(from: number, to: number, size: number, progress: (byte
   }
   ftruncate(to, size);
 }
+
+/** Where the next data begin; undefined behind the last ones. */
+export const nextData = (fd: number, offset: number): number | undefined => seek(fd, offset, SEEK_DATA);
 
 // The offset of the next data or hole; undefined behind the last data (ENXIO). A filesystem that knows no holes is all data.
 function seek(fd: number, offset: number, whence: number): number | undefined {

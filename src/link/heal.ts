@@ -21,8 +21,6 @@ import { linkText, statPlace } from "../sys/walk.ts";
 import { hasWriter, writersBelow } from "./writers.ts";
 
 const TRIES = 8;
-/** Larger files are told apart by their times alone. */
-const COMPARE_MAX = 4 * 1024 * 1024;
 
 export interface HealOptions {
   /** Put a deleted link back; without it a missing link is "busy": many programs delete and create again. */
@@ -148,15 +146,15 @@ function healFile(places: Places, spec: LinkSpec, memory: Memory, options: HealO
   }
 }
 
-// Takes the lease, then compares for the last time. Time stamps of kernels before 6.13 are as coarse as 4 ms, so bytes are compared.
+// Takes the lease, then compares for the last time: bytes, since a program that maps a file may change it without touching its times, and
+// time stamps of kernels before 6.13 are as coarse as 4 ms. Whoever waits to open it for writing does not wait for that.
 function isSettled({ target, source }: Places, fd: number, before: Stat): boolean {
   const lease = takeReadLease(fd);
   const now = statPlace(target);
   if (isWriter(lease, target.path) || now === undefined || !untouched(before, statFd(fd)) || !sameInode(now, before)) return false;
-  if (before.size > COMPARE_MAX) return true;
   const copy = openForReading(source.dir, source.name);
   try {
-    return sameBytes(fd, copy);
+    return sameBytes(fd, copy, () => lease === "unsupported" || leaseStands(fd));
   } finally {
     close(copy);
   }

@@ -8,6 +8,7 @@ import { cstr } from "../sys/name.ts";
 import { isDirectory, isRegular, isSymlink, statAt, statFd } from "../sys/stat.ts";
 import { printableBytes } from "../sys/text.ts";
 import type { Found } from "../plan/types.ts";
+import { nextData } from "./copy-data.ts";
 import { linkText } from "../sys/walk.ts";
 
 const NAMES_SHOWN = 5;
@@ -72,18 +73,23 @@ export function sameContent(a: string, b: string): boolean {
   }
 }
 
-/** Whether two open files are regular and hold the same bytes. */
-export function sameBytes(a: number, b: number): boolean {
+/**
+ * Whether two open files are regular and hold the same bytes; holes are not read.
+ * @param goOn asked before each piece; one that is not wanted any more is false
+ */
+export function sameBytes(a: number, b: number, goOn: () => boolean = () => true): boolean {
   const statA = statFd(a);
   const statB = statFd(b);
   if (!isRegular(statA) || !isRegular(statB) || statA.size !== statB.size) return false;
   const bufferA = Buffer.alloc(CHUNK);
   const bufferB = Buffer.alloc(CHUNK);
-  for (let offset = 0; ;) {
+  for (let offset = 0; goOn();) {
+    offset = Math.min(nextData(a, offset) ?? statA.size, nextData(b, offset) ?? statA.size);
     const lengthA = pread(a, bufferA, CHUNK, offset);
     const lengthB = pread(b, bufferB, CHUNK, offset);
     if (lengthA !== lengthB || bufferA.compare(bufferB, 0, lengthB, 0, lengthA) !== 0) return false;
     if (lengthA === 0) return true;
     offset += lengthA;
   }
+  return false;
 }

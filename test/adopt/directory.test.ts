@@ -85,6 +85,13 @@ test("a directory with everything a home may hold moves into storage unchanged, 
   expect(leftovers()).toBe("");
 });
 
+test("a sparse file that nobody could read in time is copied and compared all the same", () => {
+  mkdirSync(mount.target);
+  execFileSync("bash", ["-euc", `truncate -s 1T ${mount.target}/disk; printf end >> ${mount.target}/disk`]);
+  expect(adopt(mount).outcome).toMatchObject({ decision: "copy", late: [] });
+  expect(statSync(join(mount.source, "disk"))).toMatchObject({ size: 2 ** 40 + 3 });
+});
+
 test("a storage that keeps times to the second will do", () =>
   withDisk(grounds.storage, ["-I", "128", "-q"], () => {
     mkdirSync(join(mount.target, "d"), { recursive: true });
