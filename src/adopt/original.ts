@@ -7,6 +7,7 @@ import type { CName } from "../sys/name.ts";
 import { isDirectory, isRegular, sameMount, statAt, statFd, type Stat } from "../sys/stat.ts";
 import type { Place } from "../sys/walk.ts";
 import { sameInode } from "../link/known.ts";
+import { sameBytes } from "../link/observe.ts";
 import { swapName } from "../link/private-name.ts";
 import { renameNew } from "../link/rename-new.ts";
 import { fileId } from "../link/writers.ts";
@@ -103,6 +104,13 @@ export class Original {
     return twin === undefined || stored === undefined || !sameEntry(dir, name, stat, twin, name, stored);
   }
 
+  // Times do not tell what a program changed through a mapping; nor do the bytes, once storage's file is no longer the copy.
+  #isCopied(fd: number, name: CName, twin: number | undefined, isQuiet: () => boolean): boolean {
+    const stored = twin === undefined ? undefined : statAt(twin, name);
+    if (twin === undefined || stored === undefined || !isRegular(stored) || stored.ctimeNs > this.#verifiedNs) return true;
+    return withFile(twin, name, (copy) => sameBytes(fd, copy, isQuiet));
+  }
+
   // False if it stays.
   #drop(found: Visit, twin: number | undefined): boolean {
     const { dir, name, stat } = found;
@@ -111,8 +119,10 @@ export class Original {
       return withFile(dir, name, (fd) => {
         // While the lease is held, who opens it for writing waits.
         const lease = takeReadLease(fd);
-        if (lease === "writer" || this.#isChanged({ ...found, stat: statFd(fd) }, twin)) return false;
-        if (!isTakenOut(dir, name, statFd(fd), () => lease === "unsupported" || leaseStands(fd))) return false;
+        const isQuiet = (): boolean => lease === "unsupported" || leaseStands(fd);
+        if (lease === "writer" || this.#isChanged({ ...found, stat: statFd(fd) }, twin) || !this.#isCopied(fd, name, twin, isQuiet))
+          return false;
+        if (!isTakenOut(dir, name, statFd(fd), isQuiet)) return false;
         if (stat.nlink > 1) this.#unlinked.set(fileId(stat), statFd(fd).ctimeNs);
         return true;
       });

@@ -312,6 +312,14 @@ describe("what was put into the original since it was copied keeps it", () => {
       for (const path of [original, join(original, "sub")]) utimesSync(path, 1, 1);
     },
     "a file": (original) => renameSync(join(grounds.home, "old/thesis"), join(original, "thesis")),
+    // On a tmpfs only the first touch of a page changes the times.
+    "a change through a mapping": (original) => {
+      const script = `import mmap, sys
+with open(sys.argv[1], "r+b") as file, mmap.mmap(file.fileno(), 0) as page:
+    page[0]
+    page[:7] = b"thesis\\n"`;
+      execFileSync("python3", ["-c", script, join(original, "sub/thesis")]);
+    },
   };
   for (const [what, work] of Object.entries(put)) {
     test(what, async () => {
