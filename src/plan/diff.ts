@@ -109,6 +109,7 @@ class Planner {
         return undefined;
       }
       if (inTheWay !== undefined) return inTheWay;
+      if (this.#postponed.has(target)) return undefined;
     }
     this.#detachInner(target);
     this.#wantSource(spec);
@@ -139,8 +140,10 @@ class Planner {
       const source = this.#world.sources.get(spec.source) ?? MISSING;
       const obstacle = path === place ? mountpointObstacle(spec, place, found, source) : parentObstacle(path, found);
       if (obstacle !== undefined) return obstacle;
-      if (path === place && found.type === "directory" && !found.empty && spec.onNonEmpty === "adopt")
-        this.#adopts.push({ type: "adopt", spec, found });
+      if (path !== place || found.type !== "directory" || found.empty || spec.onNonEmpty !== "adopt") continue;
+      // What lies in the outer one's storage is adopted through its mount.
+      if (outer !== undefined && !this.#keptTargets.has(outer.target)) this.#postponed.add(target);
+      else this.#adopts.push({ type: "adopt", spec, found });
     }
     return undefined;
   }

@@ -131,6 +131,24 @@ describe.each(["root", "user"] as const)("as %s", (as) => {
     }));
 });
 
+test("what lies in the storage of an outer directory is adopted by the inner one at the first start", () =>
+  withSandbox("adopt", {}, async (sandbox) => {
+    const inner = join(sandbox.base, "inner");
+    sandbox.ownDirectory(inner);
+    sandbox.writeConfig({
+      home: sandbox.home,
+      persistence: {
+        [sandbox.storage]: { directories: ["a"] },
+        [inner]: { directories: [{ directory: "a/b", onNonEmpty: "adopt" }] },
+      },
+    });
+    await sh(sandbox, "mkdir -p ../storage/a/b; echo data > ../storage/a/b/f");
+    const mounted = await sandbox.run(["mount", "--config", sandbox.configFile]);
+    expect(mounted, mounted.stdout + sandbox.log()).toMatchObject({ code: 0 });
+    expect(sandbox.mounts()).toHaveLength(2);
+    expect(await sh(sandbox, "cat a/b/f ../inner/a/b/f; ls -A ../storage/a/b")).toBe("data\ndata\n");
+  }));
+
 test("--dry-run says what would be refused, and ends as the adoption would", () =>
   withSandbox("adopt", {}, async (sandbox) => {
     configure(sandbox, { directories: ["app", "open"] });
