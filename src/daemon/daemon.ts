@@ -33,7 +33,7 @@ import { watchMountTable } from "./mount-table.ts";
 import { carryOut } from "./reconcile.ts";
 import { FdStore } from "./fd-store.ts";
 import { makeReport } from "./report.ts";
-import { createNotifier, type Notifier } from "./sd-notify.ts";
+import { createNotifier, EXTEND_MS, type Notifier } from "./sd-notify.ts";
 import { isRestart } from "./restarting.ts";
 import { ServerProcess } from "./server-process.ts";
 import { checkStaleness } from "./staleness-check.ts";
@@ -65,6 +65,8 @@ export interface Outcome {
 const LOOK_MS = 800;
 /** Of planning and carrying out: to detach, to mount, and to mount what lies inside. */
 const MAX_ROUNDS = 3;
+/** A storage that hangs meanwhile must not hold up the login for ever. */
+const ADOPT_MS = 600_000;
 
 export class Daemon {
   readonly #options: DaemonOptions;
@@ -244,6 +246,7 @@ export class Daemon {
         directories: this.#directories,
         entries: this.#entries,
         engine: () => this.#selectEngine(),
+        patiently: (work) => this.#patiently(work),
         log: this.#log,
       });
       for (const [target, code] of failures) failed.set(target, code);
@@ -258,6 +261,17 @@ export class Daemon {
     if (this.#desired !== undefined) await this.#links.watch(this.#desired, unplaced);
     const report = await this.#report();
     return { exitCode: worstOf([...failed.values()], plan.refusals.length), report };
+  }
+
+  // The manager's patience is for what hangs; data that move take their time.
+  async #patiently(work: () => Promise<void>): Promise<void> {
+    const end = monotonicMs() + ADOPT_MS;
+    const extend = (): void => {
+      if (!this.#stopping && monotonicMs() < end) this.#notifier.extend();
+    };
+    extend();
+    const timer = setInterval(extend, EXTEND_MS);
+    await work().finally(() => clearInterval(timer));
   }
 
   // What takes its time to start does so while the daemon looks around.

@@ -1,11 +1,11 @@
-// Carries out a plan: unmounts, links to take away, directories, mounts in waves, links to put in place. An action that fails is
-// recorded at its entry and keeps no other from being tried; what lies below a mount that failed is left alone, because it would be
-// hidden as soon as that mount succeeds.
+// Carries out a plan: unmounts, links to take away, directories, mounts in waves, links to put in place, data to adopt. An action that
+// fails is recorded at its entry and keeps no other from being tried; what lies below a mount that failed is left alone, because it would
+// be hidden as soon as that mount succeeds.
 import type { EngineProbe } from "../engine/engine.ts";
 import { EXIT, HmpersistError, type ExitCode } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { isBelow } from "../config/place.ts";
-import type { Action, MountSpec, Plan } from "../plan/types.ts";
+import type { Action, MountSpec, Plan, Spec } from "../plan/types.ts";
 import { describeHolders } from "./busy.ts";
 import type { Directories } from "./directories.ts";
 import type { Entries } from "./entries.ts";
@@ -19,6 +19,8 @@ export interface Tools {
   readonly directories: Directories;
   readonly entries: Entries;
   readonly engine: () => Promise<EngineProbe>;
+  /** Runs what may take longer than a service manager waits. */
+  readonly patiently: (work: () => Promise<void>) => Promise<void>;
   readonly log: Log;
 }
 
@@ -42,22 +44,32 @@ export async function carryOut(plan: Plan, tools: Tools): Promise<ReadonlyMap<st
     if (spec.kind === "mount") entries.set(spec.target, "mounted", noteOn(spec));
   }
   for (const action of plan.actions) {
-    if (action.type !== "mount" && action.type !== "link") await attempt(subject(action), () => act(action, tools));
+    if (action.type !== "mount" && action.type !== "link" && action.type !== "adopt")
+      await attempt(subject(action), () => act(action, tools));
   }
-  // What could not be adopted is left as it is.
-  const unadopted = new Set(failed.keys());
-  const mounts = plan.actions.flatMap((action) => (action.type === "mount" && !unadopted.has(action.spec.target) ? [action.spec] : []));
+  const adopted = plan.actions.flatMap((action) => (action.type === "adopt" ? [action.spec] : []));
+  const waiting = new Set([...failed.keys(), ...adopted.map(({ target }) => target)]);
+  const mounts = plan.actions.flatMap((action) => (action.type === "mount" && !waiting.has(action.spec.target) ? [action.spec] : []));
   for (const wave of waves(mounts)) await inLanes(wave, (spec) => attempt(spec.target, () => mountOne(spec, failed, tools)));
-  const links = plan.actions.flatMap((action) => (action.type === "link" && !unadopted.has(action.spec.target) ? [action.spec] : []));
+  const links = plan.actions.flatMap((action) => (action.type === "link" && !waiting.has(action.spec.target) ? [action.spec] : []));
   await inLanes(links, (spec) => attempt(spec.target, () => tools.links.place(spec)));
-  // Last: what programs do there from now on is done in storage.
-  const adopted = plan.actions.flatMap((action) => (action.type === "adopt" && !unadopted.has(action.spec.target) ? [action.spec] : []));
+  // It takes its time, for which nobody else waits. What could not be adopted is left as it is.
+  const moved: Spec[] = [];
   for (const spec of adopted) {
-    await tools.links.dropAdopted(spec).catch((error: unknown) => {
-      failed.set(spec.target, EXIT.partial);
-      entries.set(spec.target, entries.stateOf(spec.target) ?? "missing", oneLine(error));
-      log.warn({ target: spec.target, detail: oneLine(error) }, "the original was not removed");
-    });
+    await attempt(spec.target, () => tools.patiently(() => tools.links.adopt(spec)));
+    if (failed.has(spec.target)) continue;
+    moved.push(spec);
+    await attempt(spec.target, () => (spec.kind === "mount" ? mountOne(spec, failed, tools) : tools.links.place(spec)));
+  }
+  // Last: what programs do there from now on is done in storage.
+  for (const spec of moved) {
+    await tools
+      .patiently(() => tools.links.dropAdopted(spec))
+      .catch((error: unknown) => {
+        failed.set(spec.target, EXIT.partial);
+        entries.set(spec.target, entries.stateOf(spec.target) ?? "missing", oneLine(error));
+        log.warn({ target: spec.target, detail: oneLine(error) }, "the original was not removed");
+      });
   }
   return failed;
 }
@@ -80,7 +92,7 @@ export function noteOn(spec: Pick<MountSpec, "allowOther">): string | undefined 
 
 const AGAIN = "once it is free: hmpersist apply";
 
-async function act(action: Exclude<Action, { type: "mount" | "link" }>, tools: Tools): Promise<void> {
+async function act(action: Exclude<Action, { type: "mount" | "link" | "adopt" }>, tools: Tools): Promise<void> {
   switch (action.type) {
     case "unmount": {
       // A mount without a server, or with one that no daemon looks after, is detached while in use: there is nothing to wait for.
@@ -94,15 +106,11 @@ async function act(action: Exclude<Action, { type: "mount" | "link" }>, tools: T
       return tools.directories.make(action.root, action.path, action.mode, tools.mounts.storageAbove(action.path));
     case "unlink":
       return tools.links.remove(action.target, action.text);
-    case "adopt":
-      return tools.links.adopt(action.spec);
   }
 }
 
-const subject = (action: Exclude<Action, { type: "mount" | "link" }>): string => {
-  if (action.type === "adopt") return action.spec.target;
-  return action.type === "mkdir-home" || action.type === "mkdir-storage" ? action.path : action.target;
-};
+const subject = (action: Exclude<Action, { type: "mount" | "link" | "adopt" }>): string =>
+  action.type === "mkdir-home" || action.type === "mkdir-storage" ? action.path : action.target;
 
 const oneLine = (error: unknown): string => {
   if (error instanceof HmpersistError) return error.hint === undefined ? error.message : `${error.message}; ${error.hint}`;

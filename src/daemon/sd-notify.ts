@@ -13,6 +13,8 @@ export interface Notifier {
   /** A reload begins; `ready` ends it (Type=notify-reload of systemd 253 needs both). */
   reloading(): void;
   stopping(): void;
+  /** What `ready` tells is on its way, but takes longer than the manager waits; said again within EXTEND_MS as long as it goes on. */
+  extend(): void;
   /** The line `systemctl status` shows. */
   status(text: string): void;
   /** How often `watchdog` must be called, half of the manager's patience; undefined when it does not watch. */
@@ -30,6 +32,9 @@ type Environment = Record<string, string | undefined>;
 
 // The manager reads messages of at most PIPE_BUF bytes and drops longer ones whole.
 const MAX_STATUS_BYTES = 1024;
+
+/** How often `extend` is to be said at least. */
+export const EXTEND_MS = 15_000;
 
 /** Takes NOTIFY_SOCKET and the WATCHDOG variables out of `env`, so that no child inherits them and speaks for this service. */
 export function createNotifier(env: Environment): Notifier {
@@ -51,6 +56,7 @@ export function createNotifier(env: Environment): Notifier {
     ready: (status) => send(["READY=1", statusLine(status)]),
     reloading: () => send(["RELOADING=1", `MONOTONIC_USEC=${monotonicUsec()}`]),
     stopping: () => send(["STOPPING=1"]),
+    extend: () => send([`EXTEND_TIMEOUT_USEC=${2 * EXTEND_MS * 1000}`]),
     status: (text) => send([statusLine(text)]),
     watchdogIntervalMs: watched ? usec / 2000 : undefined,
     watchdog: () => send(["WATCHDOG=1"]),

@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { until } from "../helpers/deadline.ts";
 import { withSandbox, type Sandbox } from "../helpers/sandbox.ts";
 import { inTerminal } from "../review/terminal.ts";
 
@@ -147,6 +148,35 @@ test("what lies in the storage of an outer directory is adopted by the inner one
     expect(mounted, mounted.stdout + sandbox.log()).toMatchObject({ code: 0 });
     expect(sandbox.mounts()).toHaveLength(2);
     expect(await sh(sandbox, "cat a/b/f ../inner/a/b/f; ls -A ../storage/a/b")).toBe("data\ndata\n");
+  }));
+
+test("nobody waits for what is adopted, and the service manager is asked for patience", () =>
+  withSandbox("adopt", {}, async (sandbox) => {
+    configure(sandbox, { directories: [{ directory: "app", onNonEmpty: "adopt" }, "other"] });
+    await sh(sandbox, FILL);
+    let said = "";
+    const manager = sandbox.spawn("python3", [
+      "-uc",
+      `import socket
+manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+manager.bind("${sandbox.base}/notify")
+print("listening")
+while True: print(manager.recv(4096).decode().split("\\n")[0])`,
+    ]);
+    manager.stdout?.on("data", (chunk: Buffer) => (said += chunk.toString()));
+    const heard = (line: string) =>
+      until(
+        line,
+        20_000,
+        () => said.includes(`${line}\n`),
+        () => said,
+      );
+    await heard("listening");
+    sandbox.daemon(undefined, { NOTIFY_SOCKET: join(sandbox.base, "notify") });
+    await heard("READY=1");
+    expect(sandbox.mounts()).toHaveLength(2);
+    // The descriptors of the other mount, and then of the one that was adopted.
+    expect(said).toMatch(/^listening\n(FDSTORE=1\n)+EXTEND_TIMEOUT_USEC=30000000\n(FDSTORE=1\n)+EXTEND_TIMEOUT_USEC=30000000\nREADY=1\n/);
   }));
 
 test("--dry-run says what would be refused, and ends as the adoption would", () =>

@@ -40,6 +40,7 @@ describe("createNotifier", () => {
     notify.reloading();
     notify.status("1 of 22 is refused");
     notify.watchdog();
+    notify.extend();
     notify.stopping();
     expect(lines()).toBe("READY=1\nSTATUS=22 mounts, 59 links\n");
     const [reloading, monotonic] = (lines() ?? "").split("\n");
@@ -47,6 +48,7 @@ describe("createNotifier", () => {
     expect(BigInt((monotonic ?? "").replace("MONOTONIC_USEC=", ""))).toBeGreaterThanOrEqual(before);
     expect(lines()).toBe("STATUS=1 of 22 is refused\n");
     expect(lines()).toBe("WATCHDOG=1\n");
+    expect(lines()).toBe("EXTEND_TIMEOUT_USEC=30000000\n");
     expect(lines()).toBe("STOPPING=1\n");
     expect(receive()).toBeUndefined();
   });
