@@ -272,7 +272,9 @@ export class DirectoryAdoption {
     const { merge } = this.#request;
     if (merge === undefined) return;
     const { dir, name } = this.#source;
-    inDirectory(dir, name, (storage) => inDirectory(dir, this.#stage, (stage) => mergeInto(storage, stage, merge)));
+    inDirectory(this.#target.dir, this.#target.name, (home) =>
+      inDirectory(dir, name, (storage) => inDirectory(dir, this.#stage, (stage) => mergeInto(home, storage, stage, merge))),
+    );
   }
 
   #put(): void {

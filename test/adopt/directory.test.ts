@@ -11,10 +11,11 @@ import {
   readlinkSync,
   renameSync,
   statSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -205,6 +206,20 @@ for (const [merge, home, storage] of [
     }
   });
 }
+
+test.each(["keep-home", "keep-storage", "newest"])("--merge %s: a link to what the other side has loses", (merge) => {
+  for (const path of [mount.target, mount.source]) mkdirSync(join(path, "sub"), { recursive: true });
+  writeFileSync(join(mount.source, "conf"), "conf");
+  mkdirSync(join(mount.source, "sub/dir"));
+  writeFileSync(join(mount.source, "sub/dir/f"), "f");
+  writeFileSync(join(mount.target, "turned"), "turned");
+  symlinkSync(join(mount.source, "conf"), join(mount.target, "conf"));
+  symlinkSync(relative(join(mount.target, "sub"), join(mount.source, "sub/dir")), join(mount.target, "sub/dir"));
+  symlinkSync(join(mount.target, "turned"), join(mount.source, "turned"));
+  expect(adopt(mount, { merge }).outcome).toMatchObject({ decision: "merge", late: [] });
+  expect(["conf", "sub/dir/f", "turned"].map((name) => readFileSync(join(mount.source, name), "utf8"))).toEqual(["conf", "f", "turned"]);
+  expect(leftovers()).toBe("");
+});
 
 test("storage with the same data is taken as it is", () => {
   mkdirSync(mount.target);
