@@ -108,6 +108,11 @@ function explained<T>(spec: Spec, work: () => T): T {
       throw new HmpersistError("HMP_REFUSED", error.message, "parents must be plain directories", { cause: error });
     if (error instanceof OtherFilesystem)
       throw new HmpersistError("HMP_REFUSED", printable(`${spec.target}: ${error.message}`), "unmount it", { cause: error });
+    // The trees are walked recursively.
+    if (error instanceof RangeError) {
+      const reason = `${spec.target}: its directories are nested too deep`;
+      throw new HmpersistError("HMP_REFUSED", printable(reason), "move the deepest ones elsewhere first", { cause: error });
+    }
     // node's own calls answer like ours.
     if (!(error instanceof Error) || !("syscall" in error) || !("code" in error)) throw error;
     const hint = HINTS[String(error.code)] ?? "see errno(3)";

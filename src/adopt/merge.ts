@@ -9,13 +9,13 @@ import { isDirectory, isSymlink, statAt, statFd, type Stat } from "../sys/stat.t
 import { utimensFd } from "../sys/times.ts";
 import { sameInode } from "../link/known.ts";
 import { copyAttributes } from "../link/metadata.ts";
-import { inDirectory, inWritable, namesIn, removeAll } from "./tree.ts";
+import { inDirectory, inWritable, namesIn, removeAll, walkTree } from "./tree.ts";
 import type { Merge } from "./types.ts";
 
 /** Merges the open storage directory into the open staged one, the copy of `home`. */
 export function mergeInto(home: number, storage: number, stage: number, merge: Merge): void {
   const stored = statFd(storage);
-  const wins = storageWins(merge, stored, statFd(stage));
+  const wins = storageWins(merge, stored.mtimeNs, statFd(stage).mtimeNs);
   inWritable(stage, () => {
     for (const name of namesIn(storage)) mergeName(home, storage, stage, name, merge);
   });
@@ -31,7 +31,10 @@ function mergeName(home: number, storage: number, stage: number, name: CName, me
     inDirectory(home, name, (original) =>
       inDirectory(storage, name, (from) => inDirectory(stage, name, (to) => mergeInto(original, from, to, merge))),
     );
-  } else if (leadsTo(home, name, storage) || (storageWins(merge, stored, staged) && !leadsTo(storage, name, home))) {
+  } else if (
+    leadsTo(home, name, storage) ||
+    (storageWins(merge, latest(storage, name, stored), latest(stage, name, staged)) && !leadsTo(storage, name, home))
+  ) {
     removeAll(stage, name);
     bring(storage, name, stored, stage);
   }
@@ -54,8 +57,15 @@ function leadsTo(from: number, name: CName, to: number): boolean {
   }
 }
 
-const storageWins = (merge: Merge, stored: Stat, staged: Stat): boolean =>
-  merge === "keep-storage" || (merge === "newest" && stored.mtimeNs > staged.mtimeNs);
+// A directory is as new as the newest there is in it.
+function latest(dir: number, name: CName, stat: Stat): bigint {
+  const times = [stat.mtimeNs];
+  if (isDirectory(stat)) inDirectory(dir, name, (fd) => walkTree(fd, (found) => void times.push(found.stat.mtimeNs)));
+  return times.reduce((newest, time) => (time > newest ? time : newest));
+}
+
+const storageWins = (merge: Merge, stored: bigint, staged: bigint): boolean =>
+  merge === "keep-storage" || (merge === "newest" && stored > staged);
 
 function bring(storage: number, name: CName, stored: Stat, stage: number): void {
   if (!isDirectory(stored)) return linkat(storage, name, stage, name);

@@ -221,6 +221,33 @@ test.each(["keep-home", "keep-storage", "newest"])("--merge %s: a link to what t
   expect(leftovers()).toBe("");
 });
 
+test("--merge newest: a directory is as new as the newest there is in it", () => {
+  const fill = (side: string, directory: string, file: string): void => {
+    mkdirSync(join(side, directory, "sub"), { recursive: true });
+    writeFileSync(join(side, directory, "sub/new"), "new");
+    writeFileSync(join(side, file), "old");
+    utimesSync(join(side, file), 20, 20);
+    for (const path of [join(directory, "sub"), directory]) utimesSync(join(side, path), 10, 10);
+  };
+  fill(mount.target, "a", "b");
+  fill(mount.source, "b", "a");
+  expect(adopt(mount, { merge: "newest" }).outcome).toMatchObject({ decision: "merge", late: [] });
+  for (const name of ["a", "b"]) expect(readFileSync(join(mount.source, name, "sub/new"), "utf8")).toBe("new");
+});
+
+test("directories that are nested too deep are refused", () => {
+  mkdirSync(mount.target);
+  const script = `import os, sys
+os.chdir(sys.argv[1])
+for _ in range(5000):
+    os.mkdir("d")
+    os.chdir("d")`;
+  execFileSync("python3", ["-c", script, mount.target]);
+  expect(adopt(mount).outcome).toMatchObject({ code: "HMP_REFUSED", message: expect.stringContaining("nested too deep") });
+  expect(leftovers()).toBe("");
+  execFileSync("rm", ["-rf", mount.target]);
+});
+
 test("storage with the same data is taken as it is", () => {
   mkdirSync(mount.target);
   mkdirSync(mount.source, { recursive: true });
