@@ -238,7 +238,10 @@ export class DirectoryAdoption {
     }
     if (lost.length > 0) {
       removeAll(this.#source.dir, this.#stage);
-      throw refused(`storage cannot hold everything: ${list(lost)}`, "use a storage with owners, ACLs and extended attributes");
+      throw refused(
+        `storage cannot hold everything: ${list(lost)}`,
+        "use a storage with owners, permissions, ACLs and extended attributes",
+      );
     }
     failpoint("copied");
     this.#sync();

@@ -2,7 +2,7 @@
 import { ERRNO, SysError } from "../sys/errno.ts";
 import { chmodFd, chownFd, getXattr, listXattrs, removeXattr, setXattr } from "../sys/fd-path.ts";
 import { cstr, nameText, type CName } from "../sys/name.ts";
-import type { Stat } from "../sys/stat.ts";
+import { statFd, type Stat } from "../sys/stat.ts";
 import { utimensFd } from "../sys/times.ts";
 
 const ACLS = new Set(["system.posix_acl_access", "system.posix_acl_default"]);
@@ -31,7 +31,9 @@ export function copyAttributes(from: number, stat: Stat, to: number): string[] {
   const users = names.filter((name) => nameText(name).startsWith("user."));
   lost.push(...copyXattrs(from, to, users));
   // After chown, which clears set-uid; before the ACL, whose mask is the group's permission.
-  chmodFd(to, stat.mode & 0o7777);
+  const mode = stat.mode & 0o7777;
+  // Some filesystems pass over it in silence.
+  if (!allowed(() => chmodFd(to, mode)) || (statFd(to).mode & 0o7777) !== mode) lost.push(`permissions ${mode.toString(8)}`);
   lost.push(
     ...copyXattrs(
       from,
@@ -51,13 +53,13 @@ const copyXattrs = (from: number, to: number, names: readonly CName[]): string[]
     })
     .map((name) => `attribute ${nameText(name)}`);
 
-// Only root may give files away; for everybody else the file is theirs already.
+// Only root may give files away; for everybody else the file is theirs already. Not every filesystem has permissions.
 function allowed(work: () => void): boolean {
   try {
     work();
     return true;
   } catch (error) {
-    if (error instanceof SysError && [ERRNO.EPERM as number, ERRNO.EINVAL].includes(error.errno)) return false;
+    if (error instanceof SysError && [ERRNO.EPERM as number, ERRNO.EINVAL, ERRNO.EOPNOTSUPP].includes(error.errno)) return false;
     throw error;
   }
 }

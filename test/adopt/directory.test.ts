@@ -461,6 +461,19 @@ test("a full storage refuses and leaves nothing behind", () => {
   }
 });
 
+test("a storage without permissions is refused for what it cannot hold", () => {
+  mkdirSync(mount.target);
+  execFileSync("bindfs", ["--chmod-ignore", grounds.storage, grounds.storage]);
+  try {
+    const refusal = { code: "HMP_REFUSED", message: expect.stringContaining("storage cannot hold everything: .: permissions 755") };
+    writeFileSync(join(mount.target, "f"), "f", { mode: 0o600 });
+    expect(adopt(mount).outcome).toMatchObject(refusal);
+    expect(leftovers()).toBe("");
+  } finally {
+    execFileSync("umount", [grounds.storage]);
+  }
+});
+
 test.each(["tmpfs", "bind", "bound file"])("a mount inside is refused: %s", (kind) => {
   const inner = join(mount.target, "inner");
   const shown = join(grounds.home, "shown");

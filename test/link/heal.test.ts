@@ -312,6 +312,21 @@ test("a full storage: the plain file stays, nothing of the copy does, and the ne
   }
 });
 
+test.each(["--chmod-ignore", "--chmod-deny"])(
+  "a storage without permissions takes the content, and says what it cannot hold: %s",
+  (kind) => {
+    execFileSync("bindfs", [kind, grounds.storage, grounds.storage]);
+    try {
+      replaceBy("new");
+      execFileSync("chmod", ["750", spec.target]);
+      expect(heal()).toMatchObject({ result: "healed", lost: ["permissions 750"] });
+      expect(readFileSync(spec.target, "utf8")).toBe("new");
+    } finally {
+      execFileSync("umount", [grounds.storage]);
+    }
+  },
+);
+
 test("a read-only storage", () => {
   execFileSync("mount", ["-t", "tmpfs", "none", grounds.storage]);
   mkdirSync(join(grounds.storage, "d"));
