@@ -11,7 +11,7 @@ import { knownOf, sameInode, unchanged } from "./known.ts";
 import { firstNames, sameBytes } from "./observe.ts";
 import { openPlaces, type Places } from "./places.ts";
 import { asProblem, conflict, foreignLink, inTheWay } from "./problems.ts";
-import { recover } from "./recover.ts";
+import { isStored, recover } from "./recover.ts";
 import { bringBack, createLink, dropEmptyDirectory, dropSwap, isMissing, isOurLink, putBack, statSwap, swapIn } from "./swap.ts";
 import { swapOf, takeOut, type Swap } from "./swap.ts";
 import type { LinkOutcome, RemoveOutcome } from "./types.ts";
@@ -129,10 +129,11 @@ function isSuperfluous({ target, source }: Places, found: Stat): boolean {
   }
 }
 
-function replace({ swap }: Places, found: Stat): boolean {
+function replace(places: Places, found: Stat): boolean {
+  const { swap } = places;
   const out = swapIn(swap);
   if (out === undefined) return false;
-  if (isDirectory(found) ? isDirectory(out) && dropEmptyDirectory(swap) : isStill(swap, out, found)) {
+  if (isDirectory(found) ? isDirectory(out) && dropEmptyDirectory(swap) : isStill(places, out, found)) {
     if (statSwap(swap) !== undefined) dropSwap(swap);
     return true;
   }
@@ -140,11 +141,13 @@ function replace({ swap }: Places, found: Stat): boolean {
   return false;
 }
 
-function isStill(swap: Swap, out: Stat, found: Stat): boolean {
+// Times do not tell what a program changed through a mapping.
+function isStill(places: Places, out: Stat, found: Stat): boolean {
+  const { swap } = places;
   if (!isRegular(out) || !unchanged(out, found)) return false;
   const fd = openForReading(swap.place.dir, swap.name);
   try {
-    return !hasWriter(fd, swap.path);
+    return !hasWriter(fd, swap.path) && (found.size === 0 || isStored(places, fd));
   } finally {
     close(fd);
   }

@@ -38,7 +38,7 @@ function recoverFile(places: Places, left: Stat, linked: boolean): void {
   const fd = openForReading(swap.place.dir, swap.name);
   try {
     const busy = hasWriter(fd, swap.path);
-    if (!busy && stored !== undefined && isRegular(stored) && isSame(places, fd)) return dropSwap(swap);
+    if (!busy && isStored(places, fd)) return dropSwap(swap);
     if (linked && (busy || stored === undefined || left.ctimeNs >= stored.ctimeNs)) return putBack(swap);
     // Storage, or what stands in the place now, is newer: this one is kept as a backup in storage.
     writeStage(fd, statFd(fd), source);
@@ -50,7 +50,10 @@ function recoverFile(places: Places, left: Stat, linked: boolean): void {
   dropSwap(swap);
 }
 
-function isSame({ source }: Places, fd: number): boolean {
+/** Whether storage has the bytes of the open file. */
+export function isStored({ source }: Places, fd: number): boolean {
+  const stored = statPlace(source);
+  if (stored === undefined || !isRegular(stored)) return false;
   const other = openForReading(source.dir, source.name);
   try {
     return sameBytes(fd, other);

@@ -17,7 +17,7 @@ import { swapName } from "../../src/link/private-name.ts";
 import type { LinkSpec } from "../../src/plan/types.ts";
 import { cstr } from "../../src/sys/name.ts";
 import { withDisk } from "../helpers/disk.ts";
-import { makeGrounds, type Grounds } from "./place.ts";
+import { makeGrounds, whileMapped, type Grounds } from "./place.ts";
 
 let grounds: Grounds;
 beforeEach(() => {
@@ -53,6 +53,13 @@ test("modes are those configured whatever the umask", () => {
   } finally {
     process.umask(umask);
   }
+});
+
+test("what a program changes through a mapping while a large file is compared is not lost", async () => {
+  const spec = grounds.spec("large");
+  for (const path of [spec.source, spec.target]) writeFileSync(path, Buffer.alloc(128 * 1024 * 1024, "x"));
+  await whileMapped(spec.target, () => void place(spec));
+  expect(readFileSync(spec.target, "utf8").slice(0, 8)).toBe("PRECIOUS");
 });
 
 test("an empty file and one with the same content are replaced without a word", () => {

@@ -1,6 +1,9 @@
 // A home and a storage of one test, and specs of links between them.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { LinkSpec } from "../../src/plan/types.ts";
 import { removeTree, SHM, tempDirectory } from "../helpers/temp.ts";
 
@@ -49,4 +52,19 @@ export function makeGrounds(name: string): Grounds {
 export function replace(target: string, content: string): void {
   writeFileSync(`${target}.t`, content);
   renameSync(`${target}.t`, target);
+}
+
+/** Runs `work`, in the middle of which a program changes the file through a mapping; see fixtures/mapper.py. */
+export async function whileMapped(path: string, work: () => void): Promise<void> {
+  const fixture = fileURLToPath(new URL("fixtures/mapper.py", import.meta.url));
+  const program = spawn("python3", [fixture, path, String(process.pid)], { stdio: ["pipe", "pipe", "inherit"] });
+  const ended = once(program, "exit");
+  try {
+    await once(program.stdout, "data");
+    work();
+    program.stdin.end();
+    await ended;
+  } finally {
+    program.kill("SIGKILL");
+  }
 }
