@@ -53,7 +53,7 @@ export async function carryOut(plan: Plan, tools: Tools): Promise<ReadonlyMap<st
   for (const wave of waves(mounts)) await inLanes(wave, (spec) => attempt(spec.target, () => mountOne(spec, failed, tools)));
   const links = plan.actions.flatMap((action) => (action.type === "link" && !waiting.has(action.spec.target) ? [action.spec] : []));
   await inLanes(links, (spec) => attempt(spec.target, () => tools.links.place(spec)));
-  // It takes its time, for which nobody else waits. What could not be adopted is left as it is.
+  // What is adopted takes its time, for which nobody else waits. What could not be adopted is left as it is.
   const moved: Spec[] = [];
   for (const spec of adopted) {
     await attempt(spec.target, () => tools.patiently(() => tools.links.adopt(spec)));

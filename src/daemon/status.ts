@@ -1,5 +1,5 @@
 // What `hmpersist status --json` prints: stable for scripts, so fields are only ever added. Types only; the daemon fills them, and
-// without a daemon the command fills what the mount table tells.
+// without a daemon the command fills what the mount table tells, and whether the mounts answer.
 import type { CacheMode } from "../config/config.ts";
 import type { EngineName, ServeStats } from "../engine/engine.ts";
 import type { Refusal } from "../plan/types.ts";

@@ -133,7 +133,7 @@ export type Action =
   | { readonly type: "link"; readonly spec: LinkSpec; readonly found: Found; readonly backup: boolean };
 
 export interface Plan {
-  /** In the order to be carried out; each intermediate state is safe. */
+  /** In an order in which they can be carried out, each intermediate state being safe. The daemon leaves adopting, which takes time, to the end. */
   readonly actions: readonly Action[];
   readonly refusals: readonly Refusal[];
   /** Entries that are as they should be. */
