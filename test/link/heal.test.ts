@@ -411,7 +411,11 @@ test("a parent that changes between directory and link all the time never leads 
 
 test("a file that keeps being replaced ends as busy, not in a loop", async () => {
   replaceBy("0");
-  const storm = spawn("bash", ["-c", `while :; do printf x > ${spec.target}.s; mv ${spec.target}.s ${spec.target}; done`]);
+  const storm = spawn("bash", [
+    "-c",
+    `put() { printf x > ${spec.target}.s; mv ${spec.target}.s ${spec.target}; }; put; echo; while :; do put; done`,
+  ]);
+  await once(storm.stdout, "data");
   try {
     for (let round = 0; round < 500; round += 1)
       expect(heal()).toEqual(expect.objectContaining({ result: expect.stringMatching(/healed|busy|ok/) }));
