@@ -16,6 +16,18 @@ const HOME = {
   ".bash_history": 10,
   "evil\x1b[31m\nname": 1,
 };
+/** The process with these last arguments. */
+function processOf(args: readonly string[]): number {
+  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  const is = (pid: string): boolean => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, "utf8").endsWith(`\0${args.join("\0")}\0`);
+    } catch {
+      return false;
+    }
+  };
+  return Number(pids.find(is));
+}
 const WIDE = { columns: 100, rows: 24 };
 
 test("keep, ignore, look into a directory, and write it into the configuration", async () => {
@@ -83,6 +95,18 @@ test("a mark on a directory speaks for what is in it; q forgets everything", asy
       await terminal.press("w", "q");
       const screen = await terminal.see(/exit 0/);
       expect(screen.trim()).toBe("exit 0");
+    });
+  });
+});
+
+test("told to end from outside it leaves the terminal as it was", async () => {
+  await withSandbox("ended", {}, async (sandbox) => {
+    plant(sandbox, sandbox.home, HOME);
+    const args = ["ephemeral", "-i", "--home", sandbox.home];
+    await inTerminal(sandbox, args, WIDE, async (terminal) => {
+      await terminal.see(/Firefox/);
+      process.kill(processOf(args), "SIGTERM");
+      expect((await terminal.see(/exit 0/)).trim()).toBe("exit 0");
     });
   });
 });

@@ -65,6 +65,8 @@ async function show(chooser: Chooser, report: EphemeralReport): Promise<{ outcom
   const typed = (chunk: string): void => keysIn(chunk).forEach((key) => controller.press(key));
   const lost = (): void => finish("quit");
   stdin.setRawMode(true).setEncoding("utf8").on("data", typed).on("end", lost);
+  // Whoever is told to end leaves a terminal that can be used. Not `once`: where no listener is left ink ends the process at once.
+  process.on("SIGTERM", lost).on("SIGHUP", lost);
   stdout.write(ALTERNATE_SCREEN);
   const screen = render(<Screen controller={controller} report={report} unwritable={unwritable} />, { exitOnCtrlC: false });
   try {
@@ -72,6 +74,7 @@ async function show(chooser: Chooser, report: EphemeralReport): Promise<{ outcom
   } finally {
     stop.abort(new Error("left"));
     screen.unmount();
+    process.off("SIGTERM", lost).off("SIGHUP", lost);
     stdin.off("data", typed).off("end", lost).setRawMode(false).pause();
     stdout.write(MAIN_SCREEN);
   }
