@@ -87,7 +87,8 @@ export class Controller {
   #open(): void {
     const group = selected(this.state);
     if (group === undefined || group.type !== "directory" || this.state.opening !== undefined) return;
-    const { path } = group;
+    const { path, odd } = group;
+    if (odd) return this.#do({ type: "failed", message: "its name is not UTF-8: rename it to look into it" });
     this.#do({ type: "opening", path });
     this.#options.open(path).then(
       (groups) => this.#do({ type: "opened", path, groups }),

@@ -27,14 +27,14 @@ const TREE: Record<string, EphemeralGroup[]> = {
   "a/x": [],
 };
 
-function chooser(options: { unwritable?: string } = {}): {
+function chooser(options: { unwritable?: string; groups?: EphemeralGroup[] } = {}): {
   controller: Controller;
   type: (keys: string) => Promise<void>;
   outcomes: Outcome[];
 } {
   const outcomes: Outcome[] = [];
   const controller = new Controller({
-    groups: TREE[""] ?? [],
+    groups: options.groups ?? TREE[""] ?? [],
     open: async (path) => {
       const found = TREE[path];
       if (found === undefined) throw new Error("EACCES");
@@ -127,4 +127,10 @@ test("Ctrl-C quits from anywhere", async () => {
   const { type, outcomes } = chooser();
   await type("f\x03");
   expect(outcomes).toEqual(["quit"]);
+});
+
+test("a directory whose name is not UTF-8 is not looked for by another name", async () => {
+  const { controller, type } = chooser({ groups: [{ ...group("od\ufffd"), odd: true }] });
+  await type(RIGHT);
+  expect(controller.state).toMatchObject({ opening: undefined, message: "its name is not UTF-8: rename it to look into it" });
 });
