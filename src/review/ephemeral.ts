@@ -147,16 +147,15 @@ function makeRequest(
 
 // The mount table tells real paths, and the walk starts at one.
 function realHome(home: string): string {
+  const hint = "check `home` in the configuration and $HOME, or name another with --home";
+  let real: string;
   try {
-    const real = realpathSync(home);
+    real = realpathSync(home);
     accessSync(real, constants.R_OK | constants.X_OK);
-    return real;
   } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code;
-    throw new HmpersistError(
-      "HMP_ENVIRONMENT",
-      `the home ${home} cannot be read: ${reason}`,
-      "check `home` in the configuration and $HOME, or name another with --home",
-    );
+    throw new HmpersistError("HMP_ENVIRONMENT", `the home ${home} cannot be read: ${(error as NodeJS.ErrnoException).code}`, hint);
   }
+  // Whoever has no home is said to have this one; see homeOf.
+  if (real === "/") throw new HmpersistError("HMP_ENVIRONMENT", "the home is the root directory", hint);
+  return real;
 }

@@ -83,6 +83,9 @@ test("a home of somebody else is named, with a way out", async () => {
     mkdirSync(other, { mode: 0o700 });
     const stderr = `hmpersist: the home ${other} cannot be read: EACCES\n  hint: check \`home\` in the configuration and $HOME, or name another with --home\n`;
     expect(await sandbox.run(["ephemeral"], { HOME: other })).toEqual({ code: 4, stdout: "", stderr });
+    // No home at all is "/": the whole machine is not walked.
+    const root = await sandbox.run(["ephemeral"], { HOME: "/" });
+    expect(root).toMatchObject({ code: 4, stderr: expect.stringMatching(/the home is the root directory\n +hint: check `home`/) });
   });
 });
 
