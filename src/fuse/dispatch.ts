@@ -64,12 +64,13 @@ export class Dispatcher {
   }
 
   #run(op: Op): number {
+    if (failpoints) failpoint("read", op, this.req);
     const { fs, journal } = this.#host;
     const lo = this.#mem.word(REQUEST + fuse_in_header.unique);
     const hi = this.#mem.word(REQUEST + fuse_in_header.unique + 4);
     const redelivered = hi >= FUSE_UNIQUE_RESEND_HI;
     if (redelivered && !journal.admits(lo, hi)) return -ERRNO.EIO;
-    journal.begin(lo, hi);
+    journal.begin(lo, hi, op.reply);
     if (op.refused !== undefined) return -ERRNO.ENOSYS;
     try {
       if (failpoints) failpoint("serve", op, this.req);

@@ -157,7 +157,8 @@ export class Session {
     if (result < 0) {
       this.#host.log(`${this.spec.mountpoint}: this kernel does not redeliver requests (${errnoName(-result)})`);
       // An error is all there is for those who wait; nobody else will ever answer them.
-      for (const unique of this.#tables.journal.unanswered) this.device.fail(unique, ERRNO.EIO);
+      const { unanswered, perhapsRead } = this.#tables.journal;
+      for (const unique of [...unanswered, ...perhapsRead]) this.device.fail(unique, ERRNO.EIO);
     }
     this.#host.negotiated(featuresOf(behaviour));
   }

@@ -106,14 +106,15 @@ test("a request that makes the server run out of memory is EIO after two deaths"
 test("where the kernel does not redeliver, what the server was doing when it died is EIO, and hangs nobody", { timeout: 120_000 }, () =>
   withSandbox(
     "old-kernel",
-    { env: { HMPERSIST_FAILPOINT: "serve:RESEND,serve:LOOKUP:poison,serve:WRITE:poison", HMPERSIST_PASSTHROUGH: "0" } },
+    { env: { HMPERSIST_FAILPOINT: "serve:RESEND,serve:LOOKUP:poison,serve:WRITE:poison,read:LOOKUP:barely", HMPERSIST_PASSTHROUGH: "0" } },
     async (sandbox) => {
       await mountTwo(sandbox);
       expect(await outcome(sandbox, join(sandbox.home, "one"), `os.stat("poison")`)).toBe("EIO");
       expect(await outcome(sandbox, join(sandbox.home, "one"), `os.write(os.open("file", os.O_WRONLY | os.O_CREAT), b"poison")`)).toBe(
         "EIO",
       );
-      expect(await deaths(sandbox)).toBe(2);
+      expect(await outcome(sandbox, join(sandbox.home, "one"), `os.stat("barely")`)).toBe("EIO");
+      expect(await deaths(sandbox)).toBe(3);
       expect(sandbox.log()).toContain("does not redeliver");
       expect(await outcome(sandbox, join(sandbox.home, "one"), `open("file", "w").write("content")`)).toBe("ok");
       expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0 });

@@ -9,6 +9,10 @@ export const CHANGE = { none: 0, begun: 1, done: 2 } as const;
 /** A request's `unique`, as two words. */
 export type Unique = readonly [lo: number, hi: number];
 
+/** The kernel counts by two, what needs no answer (FORGET) included. */
+const STEP = 2;
+const GUESSES = 4096;
+
 export class Journal {
   readonly #h: Uint32Array;
   /** Read by the predecessor and, as far as is known, not answered. */
@@ -17,6 +21,15 @@ export class Journal {
   constructor(header: Uint32Array, resumed: boolean) {
     this.#h = header;
     this.unanswered = resumed ? this.#read() : [];
+  }
+
+  /** One of these may have been read last, by a predecessor that died before it was noted; the others are nobody's yet. */
+  get perhapsRead(): Unique[] {
+    const last = (this.#h[HEADER.last0] as number) + ((this.#h[HEADER.last0 + 1] as number) % FUSE_UNIQUE_RESEND_HI) * 0x100000000;
+    return Array.from({ length: GUESSES }, (_, i) => {
+      const unique = last + (i + 1) * STEP;
+      return [unique >>> 0, Math.floor(unique / 0x100000000)];
+    });
   }
 
   #read(): Unique[] {
@@ -38,10 +51,13 @@ export class Journal {
     this.#h[next] = (slot + 1) % size;
   }
 
-  /** A request is being run. */
-  begin(lo: number, hi: number): void {
+  /** A request is being run. Those that have an answer are counted by the kernel in the order they are read in. */
+  begin(lo: number, hi: number, answered = true): void {
     this.#h[HEADER.current0] = lo;
     this.#h[HEADER.current0 + 1] = hi;
+    if (!answered) return;
+    this.#h[HEADER.last0] = lo;
+    this.#h[HEADER.last0 + 1] = hi;
   }
 
   /** It is answered, or a lane's by now. */

@@ -42,11 +42,13 @@ export const HEADER = {
   /** A mode that was changed for a moment: the node, 0 for none, and the mode it must have again. */
   modeNode: 266,
   mode: 267,
+  /** Unique of the last request that was run and has an answer. */
+  last0: 268,
   /** Rings of uniques, one of jobs for each lane: which slot is written next, and the slots. */
-  killersNext: 268,
-  jobsNext0: 269,
-  killers0: 269 + LANES,
-  jobs0: 269 + LANES + 2 * KILLERS,
+  killersNext: 270,
+  jobsNext0: 271,
+  killers0: 271 + LANES,
+  jobs0: 271 + LANES + 2 * KILLERS,
 } as const;
 export const DEVICES = 100;
 

@@ -71,6 +71,20 @@ test("what was in flight is known: the request that was run, and the jobs of lan
   expect(new Journal(h, true).unanswered).toEqual([]);
 });
 
+test("what may have been read and not noted follows the last request that has an answer", () => {
+  const h = header();
+  const journal = new Journal(h, false);
+  journal.begin(0xfffffffe, AGAIN | 1);
+  journal.end();
+  journal.begin(8, 2, false);
+  journal.end();
+  expect(new Journal(h, true).perhapsRead.slice(0, 3)).toEqual([
+    [0, 2],
+    [2, 2],
+    [4, 2],
+  ]);
+});
+
 test("a job is known however many another lane has had since", () => {
   const h = header();
   const journal = new Journal(h, false);
