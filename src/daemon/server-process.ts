@@ -9,6 +9,7 @@ import { call } from "../sys/call.ts";
 import { close } from "../sys/file.ts";
 import { libc } from "../sys/libc.ts";
 import { cstr } from "../sys/name.ts";
+import { raiseNofile } from "../sys/rlimit.ts";
 import { sendFdsIfRoom, socketpair } from "../sys/socket.ts";
 import type { EngineName, ServeSpec, ServeStats } from "../engine/engine.ts";
 import type { HandedMount } from "../engine/handover.ts";
@@ -34,8 +35,12 @@ const STUCK_MS = 2_000;
 /** Between two tries to pass descriptors to a server that has not read those before. */
 const ROOM_MS = 5;
 
-/** Files without a name that are kept for each mount; those beyond end with their server. */
+/**
+ * Files without a name that are kept for each mount, and for all as a share of the descriptors that are allowed: a server opens each once
+ * more, and needs others to start. Those beyond end with their server.
+ */
 const MAX_KEPT = 1_000;
+const KEPT_SHARE = 1 / 3;
 
 interface Held {
   readonly spec: ServeSpec;
@@ -83,6 +88,7 @@ export class ServerProcess {
   readonly #events: ServerEvents;
   readonly #handoverPath: string;
   readonly #held = new Map<string, Held>();
+  readonly #mayKeep = raiseNofile() * KEPT_SHARE;
   /** By mountpoint: the mount that was last given to the server. */
   readonly #ids = new Map<string, number>();
   #lastId = 0;
@@ -366,6 +372,7 @@ export class ServerProcess {
   /** Takes what the server gives of files without a name, and closes what it drops. */
   #keep(): void {
     const held = new Map([...this.#ids].map(([mountpoint, id]) => [id, this.#held.get(mountpoint)]));
+    const all = (): number => [...this.#held.values()].reduce((sum, mount) => sum + mount.kept.size, 0);
     for (let told = hearKeeper(this.#socket); told !== undefined; told = hearKeeper(this.#socket)) {
       const { id, nodeid, fd } = told;
       const kept = held.get(id)?.kept;
@@ -373,7 +380,7 @@ export class ServerProcess {
       if (before !== undefined) close(before);
       kept?.delete(nodeid);
       if (fd === undefined) continue;
-      if (kept === undefined || kept.size >= MAX_KEPT) close(fd);
+      if (kept === undefined || kept.size >= MAX_KEPT || all() >= this.#mayKeep) close(fd);
       else kept.set(nodeid, fd);
     }
   }

@@ -182,3 +182,41 @@ test.each([
     expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0 });
   }),
 );
+
+// Has as many deleted files open as it can, and counts after a line those that are still there.
+const MANY = `
+import os, sys
+os.chdir(sys.argv[1])
+files = []
+try:
+    for n in range(1000): files.append(os.open("many%d" % n, os.O_CREAT | os.O_RDWR)); os.write(files[n], b"%d" % n)
+except OSError: pass
+for n in range(len(files)): os.unlink("many%d" % n)
+print("ready", flush=True)
+sys.stdin.readline()
+def there(n):
+    try: return os.pread(files[n], 9, 0) == b"%d" % n
+    except OSError: return False
+print(sum(map(there, range(len(files)))), flush=True)
+`;
+
+test("where few descriptors are allowed a server can be started beside the files that are kept for it", { timeout: 60_000 }, () =>
+  withSandbox("nameless-many", { env: { HMPERSIST_PASSTHROUGH: "0" } }, async (sandbox) => {
+    sandbox.writeConfig({ home: sandbox.home, engine: "kernel", persistence: { [sandbox.storage]: { directories: ["data"] } } });
+    const mount = ["-c", 'ulimit -n 400; exec "$@"', "sh", process.execPath, sandbox.program, "mount", "--config", sandbox.configFile];
+    expect(await sandbox.exec("sh", mount), sandbox.log()).toMatchObject({ code: 0 });
+    const program = sandbox.spawn("python3", ["-c", MANY, join(sandbox.home, "data")], {}, "pipe");
+    const ended = once(program, "exit");
+    const line = async (): Promise<string> =>
+      String(
+        await deadline("a line", 20_000, once(program.stdout ?? program, "data"), () => kernelStacks(program.pid ?? 0) + sandbox.log()),
+      );
+    expect(await line()).toBe("ready\n");
+    await killServer(sandbox);
+    program.stdin?.write("\n");
+    expect(Number(await line())).toBeGreaterThan(100);
+    expect((await sandbox.status()).server).toMatchObject({ restarts: 1 });
+    await ended;
+    expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0 });
+  }),
+);
