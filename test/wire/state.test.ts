@@ -5,7 +5,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { OPS } from "../../src/fuse/abi/ops.ts";
-import { HANDLES_AT, HEADER, LINKS_AT, MAX_NODES, NAMES_AT, NODES_AT } from "../../src/fuse/passthrough/table-layout.ts";
+import { HANDLES_AT, HEADER, LINKS_AT, MAX_NODES, NAMES_AT, NAMES_SIZE, NODES_AT } from "../../src/fuse/passthrough/table-layout.ts";
 import { STEP } from "../../src/fuse/session.ts";
 import { call, raw } from "../../src/sys/call.ts";
 import { MFD_CLOEXEC } from "../../src/sys/constants.ts";
@@ -178,6 +178,21 @@ test.each(["shared", "exclusive"] as const)(
     expect(entry(kernel, dir, "two")).toBe(one); // its number, another generation
   },
 );
+
+test("where no room is left for a name an unknown file is refused, and what is known goes on", () => {
+  const kernel = new FakeKernel(source, { state: { fd: raw(libc.dup, memory), resume: false } });
+  open.push(kernel);
+  kernel.init();
+  const dir = entry(kernel, 1n, "dir");
+  const one = entry(kernel, dir, "one");
+  writeSync(memory, fields(NAMES_SIZE), 0, 4, HEADER.names * 4);
+  expect(kernel.ask(request(LOOKUP, dir, fields("two"))).error).toBe(ENOMEM);
+  expect(kernel.session.fs.nodes.count).toBe(3);
+  expect(entry(kernel, dir, "one")).toBe(one);
+  kernel.step(request(opcode("FORGET"), one, fields(2n)));
+  const two = entry(kernel, dir, "two");
+  expect(kernel.ask(request(READ, two, readBody(openFile(kernel, two)))).data.toString()).toBe("content of two");
+});
 
 test("fuzz: any words anywhere do no harm", { timeout: 60_000 }, () => {
   const { dir, nodes, handles } = live();

@@ -177,7 +177,12 @@ export class Passthrough {
   enter(parent: number, source: Uint8Array, at: number, length: number): number {
     const nodeid = this.statted() || this.#addNode();
     if (nodeid === 0) return 0;
-    if (length > 0 && nodeid !== FUSE_ROOT_ID) this.nodes.addName(nodeid, parent, source, at, length);
+    const named = length === 0 || nodeid === FUSE_ROOT_ID || this.nodes.addName(nodeid, parent, source, at, length);
+    if (!named && this.nodes.firstLink(nodeid) === 0) {
+      // Nothing would lead to it: every open would be ESTALE.
+      this.nodes.forget(nodeid, 0);
+      return 0;
+    }
     this.nodes.lookedUp(nodeid);
     return nodeid;
   }
