@@ -8,10 +8,11 @@ import { isDirectory, isRegular, sameMount, statAt, statFd, type Stat } from "..
 import type { Place } from "../sys/walk.ts";
 import { sameInode } from "../link/known.ts";
 import { sameBytes } from "../link/observe.ts";
-import { swapName } from "../link/private-name.ts";
+import { PRIVATE_PREFIX, swapName } from "../link/private-name.ts";
 import { renameNew } from "../link/rename-new.ts";
 import { fileId } from "../link/writers.ts";
 import { sameEntry } from "./compare.ts";
+import { failpoint } from "./failpoint.ts";
 import type { Entry } from "./journal.ts";
 import { OpenFiles } from "./open-files.ts";
 import { inDirectory, inWritable, namesIn, shownPath, withFile, type Visit } from "./tree.ts";
@@ -57,7 +58,7 @@ export class Original {
    * @returns paths of what stayed
    */
   remove(step: () => void): string[] {
-    const late = this.#visit(inWritable, (found, twin) => {
+    const late = this.#visit(inOrder, (found, twin) => {
       const removed = isDirectory(found.stat) ? isRemoved(found) : this.#drop(found, twin);
       step();
       return removed;
@@ -71,7 +72,7 @@ export class Original {
     const late: string[] = [];
     const { dir, name } = this.#source;
     inDirectory(this.#dir, this.#name, (fd) =>
-      inTwin(dir, name, (twin) => enter(fd, () => this.#below(fd, twin, "", late, [enter, settle]))),
+      inTwin(dir, name, (twin) => enter(fd, twin, () => this.#below(fd, twin, "", late, [enter, settle]))),
     );
     return late;
   }
@@ -89,7 +90,7 @@ export class Original {
         if (!this.#copied.has(String(stat.ino))) late.push(shown);
         else
           inDirectory(dir, name, (fd) =>
-            inTwin(twin, name, (below) => enter(fd, () => this.#below(fd, below, shown, late, [enter, settle]))),
+            inTwin(twin, name, (below) => enter(fd, below, () => this.#below(fd, below, shown, late, [enter, settle]))),
           );
       }
       if (late.length === before && !settle({ dir, name, stat, shown }, twin)) late.push(shown);
@@ -134,10 +135,23 @@ export class Original {
   }
 }
 
-/** Works in an open directory. */
-type Enter = (fd: number, work: () => void) => void;
+/** Works in an open directory; `twin` is the one of the same name in storage. */
+type Enter = (fd: number, twin: number | undefined, work: () => void) => void;
 
-const asItIs: Enter = (_, work) => work();
+const asItIs: Enter = (_fd, _twin, work) => work();
+
+const inOrder: Enter = (fd, twin, work) =>
+  inWritable(fd, () => {
+    giveBack(fd, twin);
+    work();
+  });
+
+// What a SIGKILL left under a private name gets its own back.
+function giveBack(dir: number, twin: number | undefined): void {
+  const isPrivate = (name: CName): boolean => Buffer.from(name).toString("latin1").startsWith(PRIVATE_PREFIX);
+  if (twin === undefined || !namesIn(dir).some(isPrivate)) return;
+  for (const name of namesIn(twin)) if (statAt(dir, swapName(name)) !== undefined) putBack(dir, name);
+}
 
 /** Whether what was asked for is so. */
 type Settle = (found: Visit, twin: number | undefined) => boolean;
@@ -147,18 +161,23 @@ function isTakenOut(dir: number, name: CName, stat: Stat, isQuiet: () => boolean
   const out = swapName(name);
   if (statAt(dir, out) !== undefined) return false;
   renameat2(dir, name, dir, out);
+  failpoint("taken");
   const found = statAt(dir, out);
   if (found !== undefined && sameInode(found, stat) && isQuiet()) {
     unlinkat(dir, out);
     return true;
   }
+  putBack(dir, name);
+  return false;
+}
+
+function putBack(dir: number, name: CName): void {
   try {
-    renameNew(dir, out, name);
+    renameNew(dir, swapName(name), name);
   } catch (error) {
     // Somebody has made another one: both stay.
     if (!isErrno(error, "EEXIST")) throw error;
   }
-  return false;
 }
 
 function isRemoved({ dir, name }: Pick<Visit, "dir" | "name">): boolean {
