@@ -43,7 +43,7 @@ const isFile = (spec: Spec): boolean => spec.kind === "link" && spec.what === "f
 /** What adopting `spec` would do; changes nothing. */
 export function planAdoption(spec: Spec, home: string): AdoptPlan {
   return explained(spec, () => {
-    if (spec.kind === "link" && isFile(spec)) return planFile(spec);
+    if (spec.kind === "link" && isFile(spec)) return planFile(spec, home);
     const adoption = new DirectoryAdoption(requestOf(spec, home, { merge: undefined, ignoreWriters: true }), true);
     try {
       return adoption.plan();

@@ -2,9 +2,10 @@
 import { AT_FDCWD } from "../sys/constants.ts";
 import { close } from "../sys/file.ts";
 import { cstr } from "../sys/name.ts";
-import { isRegular, statAt } from "../sys/stat.ts";
+import { isErrno } from "../sys/errno.ts";
+import { isDirectory, isRegular, statAt, type Stat } from "../sys/stat.ts";
 import { printable } from "../sys/text.ts";
-import { openPlace } from "../sys/walk.ts";
+import { openPlace, statPlace } from "../sys/walk.ts";
 import { HmpersistError } from "../errors.ts";
 import { placeLink } from "../link/apply.ts";
 import { healLink } from "../link/heal.ts";
@@ -16,8 +17,8 @@ import { OpenFiles } from "./open-files.ts";
 import type { AdoptPlan, Merge } from "./types.ts";
 
 /** Looks, and changes nothing. Throws HMP_REFUSED if there is no plain file. */
-export function planFile(spec: LinkSpec): AdoptPlan {
-  const found = statAt(AT_FDCWD, cstr(spec.target));
+export function planFile(spec: LinkSpec, home: string): AdoptPlan {
+  const found = statWithin(home, spec.target);
   if (found === undefined || !isRegular(found)) {
     throw new HmpersistError(
       "HMP_REFUSED",
@@ -25,7 +26,10 @@ export function planFile(spec: LinkSpec): AdoptPlan {
       "only what lies in the home itself can be adopted",
     );
   }
-  const stored = statAt(AT_FDCWD, cstr(spec.source));
+  const stored = statWithin(spec.storage, spec.source);
+  if (stored !== undefined && isDirectory(stored)) {
+    throw new HmpersistError("HMP_REFUSED", printable(`${spec.source} is a directory, a file is expected`), "list it under 'directories'");
+  }
   const decision = stored === undefined || stored.size === 0 ? "copy" : sameContent(spec.target, spec.source) ? "same" : "merge";
   const open = new OpenFiles();
   open.look({ dir: AT_FDCWD, name: cstr(spec.target), stat: found, shown: printable(spec.target) });
@@ -34,9 +38,24 @@ export function planFile(spec: LinkSpec): AdoptPlan {
   return { decision, files: 1, directories: 0, others: 0, bytes: found.size, differing, writers };
 }
 
+// As adopting would find it: no link leads there.
+function statWithin(root: string, path: string): Stat | undefined {
+  try {
+    const place = openPlace(root, path);
+    try {
+      return statPlace(place);
+    } finally {
+      close(place.dir);
+    }
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) return undefined;
+    throw error;
+  }
+}
+
 /** Which of the two files goes away is kept as a dated backup beside the other. Returns what was decided. */
 export function adoptFile(spec: LinkSpec, home: string, merge: Merge | undefined): AdoptPlan {
-  const plan = planFile(spec);
+  const plan = planFile(spec, home);
   if (plan.decision === "merge" && merge === undefined) {
     const hint = "--merge keep-home, keep-storage or newest says which wins";
     throw new HmpersistError("HMP_REFUSED", printable(`${spec.target} and ${spec.source} differ`), hint);

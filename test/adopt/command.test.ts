@@ -181,8 +181,9 @@ while True: print(manager.recv(4096).decode().split("\\n")[0])`,
 
 test("--dry-run says what would be refused, and ends as the adoption would", () =>
   withSandbox("adopt", {}, async (sandbox) => {
-    configure(sandbox, { directories: ["app", "open"] });
+    configure(sandbox, { directories: ["app", "open"], files: ["d", "e/f"] });
     await sh(sandbox, "mkdir app open ../storage/app; echo h > app/f; echo s > ../storage/app/f; echo o > open/f");
+    await sh(sandbox, "mkdir e ../storage/d ../elsewhere; ln -s ../elsewhere ../storage/e; echo d > d; echo f > e/f");
     const dryRun = (...args: string[]) => sandbox.run(["adopt", "--config", sandbox.configFile, "--dry-run", ...args]);
     expect(await dryRun(join(sandbox.home, "app"))).toMatchObject({
       code: 3,
@@ -198,15 +199,26 @@ test("--dry-run says what would be refused, and ends as the adoption would", () 
       stdout: expect.stringContaining(`pid ${writer.pid}`),
     });
     expect(await dryRun("--ignore-open-files", join(sandbox.home, "open"))).toMatchObject({ code: 0 });
+    for (const [name, words] of [
+      ["d", "storage/d is a directory"],
+      ["e/f", "storage/e is a link"],
+    ]) {
+      const ran = await dryRun("--merge", "keep-home", join(sandbox.home, name ?? ""));
+      expect(ran).toMatchObject({ code: 3, stdout: "", stderr: expect.stringContaining(words ?? "") });
+    }
   }));
 
-test("what a filesystem answers is a refusal with its errno, and the others are adopted", () =>
+test("what a filesystem answers is a refusal, and the others are adopted", () =>
   withSandbox("adopt", {}, async (sandbox) => {
     configure(sandbox, { files: ["good", "d/f"], directories: ["e/app"] });
     await sh(sandbox, "echo good > good; mkdir -p d e/app; echo f > d/f; echo f > e/app/f; echo x > ../storage/d; echo x > ../storage/e");
     const paths = ["good", "d/f"].map((name) => join(sandbox.home, name));
     const dry = await sandbox.run(["adopt", "--config", sandbox.configFile, "--dry-run", ...paths, join(sandbox.home, "e/app")]);
-    expect(dry).toMatchObject({ code: 7, stdout: expect.stringContaining("would be: copied"), stderr: expect.stringContaining("ENOTDIR") });
+    expect(dry).toMatchObject({
+      code: 7,
+      stdout: expect.stringContaining("would be: copied"),
+      stderr: expect.stringContaining("storage/d is not a directory"),
+    });
     expect(dry.stderr).not.toContain("internal error");
     const adopted = await sandbox.run(["adopt", "--config", sandbox.configFile, ...paths]);
     expect(adopted).toMatchObject({ code: 7, stdout: expect.stringContaining("good: copied into storage") });
