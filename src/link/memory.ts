@@ -148,14 +148,19 @@ export class LinkMemory {
   }
 }
 
-// A broken or foreign file is no memory: links are then recognised by their text, and plain files are conflicts, not healed.
+// A broken or foreign file, or record, is no memory: links are then recognised by their text, and plain files are conflicts, not healed.
 function parse(text: string): Map<string, LinkRecord> {
   try {
-    const { version, links } = JSON.parse(text) as { version: number; links: Record<string, LinkRecord> };
-    return version === VERSION ? new Map(Object.entries(links)) : new Map();
+    const { version, links } = JSON.parse(text) as { version: number; links: Record<string, unknown> };
+    return version === VERSION ? new Map(Object.entries(links).filter(isWhole)) : new Map();
   } catch {
     return new Map();
   }
+}
+
+function isWhole(entry: [string, unknown]): entry is [string, LinkRecord] {
+  const { text, home, healed, backups, known } = (entry[1] ?? {}) as Partial<LinkRecord>;
+  return typeof text === "string" && typeof home === "string" && typeof healed === "number" && Array.isArray(backups) && known !== null;
 }
 
 // A tmpfs made anew has the inode numbers of the old one, but not its time of birth; without that, the boot has to do.

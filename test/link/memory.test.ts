@@ -1,10 +1,13 @@
-// What is remembered of links may lie on a mount of ours that does not answer yet: nobody waits for it, and nothing of it is lost.
+// What is remembered of links may lie on a mount of ours that does not answer yet: nobody waits for it, and nothing of it is lost. Nor
+// does a damaged record keep others from being known.
 import { execFileSync, spawn } from "node:child_process";
 import { lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { LinkMemory } from "../../src/link/memory.ts";
 import { until } from "../helpers/deadline.ts";
 import { withSandbox } from "../helpers/sandbox.ts";
+import { makeGrounds } from "./place.ts";
 
 test("a memory that does not answer holds nothing up, is not replaced, and counts when it answers", { timeout: 120_000 }, () =>
   withSandbox("memory", {}, async (sandbox) => {
@@ -37,3 +40,28 @@ test("a memory that does not answer holds nothing up, is not replaced, and count
     await until("it being remembered", 10_000, () => lstatSync(memory).isFile() && readFileSync(memory, "utf8").includes('"healed":1'));
   }),
 );
+
+test("records that are damaged are no memory, and the others count", async () => {
+  const grounds = makeGrounds("memory");
+  try {
+    const file = join(grounds.state, "links.json");
+    const first = new LinkMemory(grounds.state, grounds.home);
+    await first.ready;
+    for (const name of ["whole", "null", "half", "known"]) first.set(join(grounds.home, name), { text: join(grounds.storage, name) });
+    await first.close();
+    const damaged = JSON.parse(readFileSync(file, "utf8")) as { links: Record<string, Record<string, unknown> | null> };
+    const [, none = "", half = "", known = ""] = Object.keys(damaged.links);
+    damaged.links[none] = null;
+    delete damaged.links[half]?.["backups"];
+    Object.assign(damaged.links[known] ?? {}, { known: null });
+    writeFileSync(file, JSON.stringify(damaged));
+    const failures: unknown[] = [];
+    const second = new LinkMemory(grounds.state, grounds.home, { failed: (error) => failures.push(error) });
+    await second.ready;
+    expect([...second.texts().keys()]).toEqual([join(grounds.home, "whole")]);
+    expect(failures).toEqual([]);
+    await second.close();
+  } finally {
+    grounds.remove();
+  }
+});
