@@ -1,11 +1,13 @@
 // What is remembered of links between runs, in one JSON file replaced as a whole. A record holds only for the home it was made in. The
 // file may lie on a mount of ours that has no server yet: nobody waits long for it, and it is not replaced before it was read.
+import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH } from "../sys/constants.ts";
 import { isErrno } from "../sys/errno.ts";
+import { getXattr, setXattr } from "../sys/fd-path.ts";
 import { close, openat } from "../sys/file.ts";
 import { cstr } from "../sys/name.ts";
 import { btimeFd, statFd } from "../sys/stat.ts";
@@ -16,6 +18,7 @@ const VERSION = 1;
 /** Where there is no room for the file now there may be later. */
 const RETRY_MS = 5_000;
 const READ_MS = 1_500;
+const NOTE = cstr("user.hmpersist.home");
 
 export interface MemoryEvents {
   /** The file cannot be read or written; said once, and tried on. */
@@ -26,7 +29,9 @@ export interface MemoryEvents {
 
 export class LinkMemory {
   readonly #file: string;
-  readonly #home: string;
+  readonly #root: string;
+  #home: string;
+  #noted = false;
   readonly #links = new Map<string, LinkRecord>();
   /** Before the file was read. */
   readonly #forgotten = new Set<string>();
@@ -44,6 +49,7 @@ export class LinkMemory {
   constructor(stateDir: string, home: string, events: MemoryEvents = {}) {
     this.#events = events;
     this.#file = join(stateDir, "links.json");
+    this.#root = home;
     this.#home = identify(home);
     this.ready = this.#load();
   }
@@ -128,9 +134,10 @@ export class LinkMemory {
     const temporary = `${this.#file}.new`;
     try {
       await mkdir(dirname(this.#file), { recursive: true, mode: 0o700 });
+      this.#note();
       while (this.#dirty) {
         this.#dirty = false;
-        await writeFile(temporary, JSON.stringify({ version: VERSION, links: Object.fromEntries(this.#links) }), { mode: 0o600 });
+        await writeFile(temporary, JSON.stringify({ version: VERSION, links: this.#records() }), { mode: 0o600 });
         await rename(temporary, this.#file);
       }
       this.#failing = false;
@@ -140,6 +147,18 @@ export class LinkMemory {
       clearTimeout(this.#retry);
       if (!this.#closed) this.#retry = setTimeout(() => this.#save(), RETRY_MS).unref();
     }
+  }
+
+  // On the home itself, which may be another one by now.
+  #note(): void {
+    if (this.#noted) return;
+    const noted = identify(this.#root, true);
+    if (noted.startsWith(`${this.#home}/`)) this.#home = noted;
+    this.#noted = true;
+  }
+
+  #records(): Record<string, LinkRecord> {
+    return Object.fromEntries([...this.#links].map(([target, record]) => [target, { ...record, home: this.#home }]));
   }
 
   #fail(error: unknown): void {
@@ -163,12 +182,15 @@ function isWhole(entry: [string, unknown]): entry is [string, LinkRecord] {
   return typeof text === "string" && typeof home === "string" && typeof healed === "number" && Array.isArray(backups) && known !== null;
 }
 
-// A tmpfs made anew has the inode numbers of the old one, but not its time of birth; without that, the boot has to do.
-function identify(home: string): string {
+// A tmpfs made anew has the inode numbers of the old one, but not its time of birth; without that, the boot has to do. A home that is
+// rolled back to a snapshot has both, but not what was noted on it since.
+function identify(home: string, note = false): string {
   const fd = openat(AT_FDCWD, cstr(home), O_PATH | O_DIRECTORY | O_CLOEXEC);
   try {
     const born = btimeFd(fd) ?? readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-    return `${statFd(fd).ino}@${born}`;
+    if (note && getXattr(fd, NOTE) === undefined) setXattr(fd, NOTE, Buffer.from(randomUUID()));
+    const noted = getXattr(fd, NOTE);
+    return `${statFd(fd).ino}@${born}${noted === undefined ? "" : `/${noted.toString()}`}`;
   } finally {
     close(fd);
   }

@@ -1,6 +1,6 @@
 // What is remembered of links may lie on a mount of ours that does not answer yet: nobody waits for it, and nothing of it is lost. Nor
 // does a damaged record keep others from being known.
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -62,6 +62,39 @@ test("records that are damaged are no memory, and the others count", async () =>
     expect(failures).toEqual([]);
     await second.close();
   } finally {
+    grounds.remove();
+  }
+});
+
+const btrfs = spawnSync("mkfs.btrfs", ["--version"]).status === 0 && readFileSync("/proc/filesystems", "utf8").includes("btrfs");
+if (!btrfs) process.stderr.write("skipped: a home that is rolled back: it takes btrfs-progs and a kernel with btrfs\n");
+
+test.skipIf(!btrfs)("a home that is rolled back to a snapshot is another home", async () => {
+  const grounds = makeGrounds("memory");
+  const [image, disk] = [join(grounds.base, "image"), join(grounds.base, "disk")];
+  const run = (command: string): void => void execFileSync("sh", ["-ec", command], { cwd: grounds.base, stdio: "ignore" });
+  mkdirSync(disk);
+  run("truncate -s 200M image; mkfs.btrfs -q image");
+  run(
+    `mount -o loop ${image} ${disk}; btrfs subvolume create disk/blank; mkdir disk/blank/home; btrfs subvolume snapshot disk/blank disk/now`,
+  );
+  try {
+    const home = join(disk, "now/home");
+    const remembered = async (): Promise<number> => {
+      const memory = new LinkMemory(grounds.state, home);
+      await memory.ready;
+      await memory.close();
+      return memory.texts().size;
+    };
+    const memory = new LinkMemory(grounds.state, home);
+    await memory.ready;
+    memory.set(join(home, "file"), { text: join(grounds.storage, "file") });
+    await memory.close();
+    expect(await remembered()).toBe(1);
+    run("btrfs subvolume delete disk/now; btrfs subvolume snapshot disk/blank disk/now");
+    expect(await remembered()).toBe(0);
+  } finally {
+    run(`umount ${disk}`);
     grounds.remove();
   }
 });
