@@ -160,6 +160,8 @@ async function withWriter(
   body: (write: () => Promise<void>, opened: Promise<unknown>) => Promise<void>,
 ): Promise<void> {
   const script = `import glob, os, sys, time
+print(flush=True)
+sys.stdin.readline()
 while not glob.glob(sys.argv[2]): time.sleep(0.001)
 fd = os.open(sys.argv[1], os.O_WRONLY)
 print(flush=True)
@@ -167,7 +169,10 @@ sys.stdin.readline()
 os.pwrite(fd, b"PRECIOUS", 0)`;
   const writer = spawn("python3", ["-c", script, path, when], { stdio: ["pipe", "pipe", "inherit"] });
   try {
+    // It takes its time to start on a busy machine.
+    await once(writer.stdout, "data");
     const opened = once(writer.stdout, "data");
+    writer.stdin.write("\n");
     await body(async () => {
       await opened;
       const ended = once(writer, "exit");
