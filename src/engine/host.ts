@@ -1,6 +1,7 @@
 // Entry point of the server process: serves mounts, and never looks at a path below one of them. Everything it needs arrives from the
 // daemon; it makes no decision of its own. When the daemon is gone it goes on serving (open files must not die with a supervisor)
 // until the mounts are unmounted, or a new daemon takes them over and ends it.
+import { endWithoutThreads } from "../sys/exit.ts";
 import { close, dup } from "../sys/file.ts";
 import { raiseNofile } from "../sys/rlimit.ts";
 import { receiveFds } from "../sys/socket.ts";
@@ -119,7 +120,13 @@ function letGo(mountpoint: string): void {
 async function quit(): Promise<void> {
   await Promise.all([...served.values()].map((mount) => mount.stop()));
   for (const engine of engines.values()) await (await engine).close();
-  process.exit(0);
+  end();
+}
+
+// A serving thread that waits for requests cannot be told to end by node, which would wait for it.
+function end(): never {
+  endWithoutThreads();
+  return process.exit(0);
 }
 
 function handle(message: ToServer): void {
@@ -157,7 +164,7 @@ process.on("SIGINT", () => {});
 process.on("SIGTERM", () => {});
 process.on("SIGHUP", () => {});
 process.on("disconnect", () => {
-  if (active === 0 || handoverPath === undefined) process.exit(0);
+  if (active === 0 || handoverPath === undefined) end();
   offerHandover(
     handoverPath,
     () => [...kept.values()],

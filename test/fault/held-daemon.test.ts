@@ -1,6 +1,6 @@
 // The end of a daemon, when it is told twice and when a storage holds a thread of it in a call that cannot be killed.
 import { once } from "node:events";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { deadline, kernelStacks, until } from "../helpers/deadline.ts";
@@ -20,6 +20,24 @@ test("a second signal does not cut short what the first one began", { timeout: 6
     daemon.kill("SIGINT");
     expect(await deadline("the end of the daemon", END_MS, once(daemon, "exit"), () => kernelStacks(daemon.pid ?? 0))).toEqual([0, null]);
     expect(sandbox.mounts()).toEqual([]);
+  }),
+);
+
+test("a server that serves nothing ends with its daemon", { timeout: 60_000 }, () =>
+  withSandbox("nothing", {}, async (sandbox) => {
+    mkdirSync(join(sandbox.home, "data/in-the-way"), { recursive: true });
+    sandbox.writeConfig({ home: sandbox.home, persistence: { [sandbox.storage]: { directories: ["data"] } } });
+    expect(await sandbox.run(["mount", "--config", sandbox.configFile])).toMatchObject({ code: 3 });
+    const { daemon, server } = await sandbox.statusUntil("a server", (report) => report.server !== null);
+    // It was started to be ready for mounts, and its threads wait for them.
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    process.kill(daemon?.pid ?? 0, "SIGKILL");
+    await until(
+      "the end of the server",
+      END_MS,
+      () => !existsSync(`/proc/${server?.pid}`),
+      () => kernelStacks(server?.pid ?? 0),
+    );
   }),
 );
 
