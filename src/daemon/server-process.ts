@@ -162,6 +162,12 @@ export class ServerProcess {
     );
   }
 
+  /** Starts the server and waits for it. */
+  async start(): Promise<void> {
+    // A failure is met again, and reported, by the first mount.
+    await this.#start().catch(() => {});
+  }
+
   /**
    * Has `spec` served. `device` is the mounted descriptor (owned from here on), undefined for an engine that mounts by itself.
    * Rejects with the engine's reason.

@@ -38,6 +38,9 @@ export async function takeOverMounts({ handoverPath, server, fdStore, log, late 
     if (goneOn) late(() => take(mount));
     else taken.push(take(mount));
   });
+  // Until the next server has a mount nobody serves it, and it dies with this process.
+  if (handover.offered) await within(server.start(), WAIT_MS, undefined);
+  handover.begin();
   const all = handover.done.then(() => Promise.all(taken));
   await within(all, WAIT_MS, undefined);
   goneOn = true;

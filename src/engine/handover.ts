@@ -131,29 +131,38 @@ export function offerHandover(path: string, offers: () => readonly Offer[], done
   server.listen(path);
 }
 
-/** Daemon's side: what an orphaned server hands over, if there is one. */
+/** Daemon's side: what an orphaned server hands over, if there is one. It goes on serving until `begin`. */
 export class Handover {
+  /** Whether there is one. */
+  readonly offered: boolean;
   /** Settles when nothing more will come. A mount whose storage hangs comes when that answers. */
   readonly done: Promise<void>;
   readonly #take: (mount: HandedMount) => void;
+  #begin: () => void = () => {};
   #end: () => void = () => {};
 
   constructor(path: string, take: (mount: HandedMount) => void) {
     this.#take = take;
     const socket = connect(path);
+    this.offered = socket !== undefined;
     this.done = new Promise((resolve) => {
       if (socket === undefined) return resolve();
       const unwatch = watchReadable(socket, () => {
         if (!this.#receive(socket)) this.#end();
       });
+      this.#begin = () => this.#acknowledge(socket);
       this.#end = () => {
-        this.#end = () => {};
+        this.#begin = this.#end = () => {};
         unwatch();
         close(socket);
         resolve();
       };
-      this.#acknowledge(socket);
     });
+  }
+
+  /** Asks for the mounts: each is stopped, and waits for whoever takes it. */
+  begin(): void {
+    this.#begin();
   }
 
   /** Takes no more: what was not taken its server goes on with. */

@@ -67,10 +67,27 @@ const ended = (pid: number): Promise<true> =>
     () => kernelStacks(pid),
   );
 
+async function askAndDie(sandbox: Sandbox, said: number, heard: boolean): Promise<void> {
+  const asking = connect(join(sandbox.base, "run/hmpersist/handover.sock"));
+  await deadline("a connection", ANSWER_MS, once(asking, "connect"));
+  asking.write(Buffer.alloc(said, 6));
+  if (heard) await deadline("a mount", ANSWER_MS, once(asking, "data"));
+  asking.destroy();
+}
+
+async function startAndDie(sandbox: Sandbox): Promise<void> {
+  const next = sandbox.daemon();
+  const children = (): string => readFileSync(`/proc/${next.pid}/task/${next.pid}/children`, "utf8");
+  await until("the next server", ANSWER_MS, () => children() !== "");
+  next.kill("SIGKILL");
+  await once(next, "exit");
+}
+
 test.each([
-  { died: "as it connected", said: 0, heard: false },
-  { died: "as it was given a mount", said: 1, heard: true },
-])("a next daemon that died $died has not got the mounts", { timeout: 120_000 }, ({ said, heard }) =>
+  { died: "as it connected", die: (sandbox: Sandbox) => askAndDie(sandbox, 0, false) },
+  { died: "as it was given a mount", die: (sandbox: Sandbox) => askAndDie(sandbox, 1, true) },
+  { died: "as its server started", die: startAndDie },
+])("a next daemon that died $died has not got the mounts", { timeout: 120_000 }, ({ die }) =>
   withSandbox("handover", {}, async (sandbox) => {
     const data = await mountData(sandbox, sandbox.storage, { engine: "kernel", cache: "shared" });
     const mounts = sandbox.mounts();
@@ -80,11 +97,7 @@ test.each([
     const { daemon, server } = await pids(sandbox);
     await killDaemon(sandbox, daemon);
 
-    const asking = connect(join(sandbox.base, "run/hmpersist/handover.sock"));
-    await deadline("a connection", ANSWER_MS, once(asking, "connect"));
-    asking.write(Buffer.alloc(said, 6));
-    if (heard) await deadline("a mount", ANSWER_MS, once(asking, "data"));
-    asking.destroy();
+    await die(sandbox);
     writer.tell("b");
     await writer.done();
 
