@@ -61,6 +61,8 @@ export interface Outcome {
   readonly report: StatusReport;
 }
 
+/** Between two looks at a configuration that did not answer. */
+const LOAD_AGAIN_MS = 1_000;
 /** A report waits so long for looks at storages. */
 const LOOK_MS = 800;
 /** Of planning and carrying out: to detach, to mount, and to mount what lies inside. */
@@ -96,6 +98,7 @@ export class Daemon {
   /** Some entry is not in place. */
   #incomplete = false;
   #isRepairDue = false;
+  #loadAgain: NodeJS.Timeout | undefined;
   #problems: string[] = [];
   #engine: Promise<EngineProbe> | undefined;
   #stopping = false;
@@ -150,6 +153,7 @@ export class Daemon {
       () => this.#mountTableChanged(),
       (error) => this.#log.error({ error: String(error) }, "mount table not read"),
     );
+    this.#loadLate();
     const { watchdogIntervalMs } = this.#notifier;
     // The event loop turning is what is watched: a stuck storage or mount must never stop it.
     if (watchdogIntervalMs !== undefined) setInterval(() => this.#notifier.watchdog(), watchdogIntervalMs);
@@ -215,6 +219,22 @@ export class Daemon {
       if (!this.#options.managed || !(error instanceof HmpersistError)) throw error;
       this.#log.error({ detail: error.message }, "configuration refused, nothing is mounted");
     }
+  }
+
+  // A service's configuration may lie on a disk that comes, or answers, after the service was started.
+  #loadLate(): void {
+    if (this.#config !== undefined) return;
+    const work = async (): Promise<void> => {
+      if (this.#config !== undefined || this.#stopping) return;
+      await this.#load();
+      await this.#reconcile();
+      this.#sayStatus();
+    };
+    this.#queue.run(work).catch((error: unknown) => {
+      if (!(error instanceof HmpersistError)) return this.#log.error({ err: error }, "repair failed");
+      clearTimeout(this.#loadAgain);
+      if (error.code === "HMP_ENVIRONMENT") this.#loadAgain = setTimeout(() => this.#loadLate(), LOAD_AGAIN_MS).unref();
+    });
   }
 
   async #load(file?: string): Promise<void> {
@@ -387,6 +407,7 @@ export class Daemon {
 
   // A storage that came, went or was covered by another file system: what is mounted is compared with what is there.
   #mountTableChanged(): void {
+    this.#loadLate();
     const now = this.#storageFingerprint();
     if (now === this.#seenStorages) return;
     this.#log.info({}, "the file system of a storage changed");

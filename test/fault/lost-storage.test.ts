@@ -5,6 +5,7 @@ import { existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, renameSync
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { mountData, outcome, WAYS, type Way } from "../helpers/faults.ts";
+import { withHungStorage } from "../helpers/hung-storage.ts";
 import { withSandbox, type Sandbox } from "../helpers/sandbox.ts";
 
 const run = (command: string, ...args: string[]): void => void execFileSync(command, args);
@@ -183,6 +184,28 @@ test("a disk that comes late is mounted by itself", { timeout: 60_000 }, () =>
     run("mount", "-o", "loop", ext4(sandbox, "image", "persist"), path);
     await sandbox.statusUntil("both entries", (report) => report.entries.length > 0 && report.entries.every((entry) => entry.healthy));
     expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0 });
+  }),
+);
+
+test.each([
+  { how: "comes", wrong: "there is no configuration at" },
+  { how: "answers", wrong: "does not answer" },
+])("a service whose configuration lies on a disk that $how late mounts by itself", { timeout: 60_000 }, ({ how, wrong }) =>
+  withSandbox("late-config", {}, async (sandbox) => {
+    const real = join(sandbox.base, "real");
+    mkdirSync(join(real, "data"), { recursive: true });
+    await withHungStorage(real, async (storage) => {
+      const path = how === "comes" ? join(sandbox.base, "disk") : storage.path;
+      writeFileSync(join(real, "config.json"), JSON.stringify({ home: sandbox.home, persistence: { [path]: { directories: ["data"] } } }));
+      if (how === "comes") mkdirSync(path);
+      else storage.hang();
+      sandbox.daemon(["--config", join(path, "config.json")], { NOTIFY_SOCKET: join(sandbox.base, "nobody") });
+      await sandbox.statusUntil("a problem", ({ problems }) => problems.some((problem) => problem.includes(wrong)));
+      if (how === "comes") run("mount", "--bind", real, path);
+      else storage.answer();
+      await sandbox.statusUntil("the mount", ({ entries, problems }) => entries[0]?.state === "mounted" && problems.length === 0);
+      expect(await sandbox.run(["unmount"])).toMatchObject({ code: 0 });
+    });
   }),
 );
 
