@@ -78,6 +78,7 @@ export class Daemon {
   readonly #queue = new WorkQueue();
   /** A storage answers again: what was refused because it did not is tried again, after what the queue is at, which may be refusing it now. */
   readonly #again = new TryAgain(() => void this.#queue.run(async () => this.#incomplete && this.#repair()));
+  readonly #servedAgain = new TryAgain(() => this.#repair());
   readonly #lanes = new Lanes();
   readonly #directories = new Directories(this.#lanes);
   readonly #server: ServerProcess;
@@ -118,7 +119,7 @@ export class Daemon {
       leaving: (mountpoint, files) => this.#fdStore.putFiles(mountpoint, files),
       released: (mountpoint) => this.#fdStore.drop(mountpoint),
       ended: (mountpoint, reason) => this.#mountEnded(mountpoint, reason),
-      answered: () => this.#repair(),
+      answered: () => this.#servedAgain.soon(),
       died: (how, lost) => this.#serverDied(how, lost),
       lost: (mountpoint, reason) => this.#mountLost(mountpoint, reason),
     });
