@@ -184,6 +184,7 @@ export class Daemon {
     this.#stopping = true;
     this.#notifier.stopping();
     this.#unwatch?.();
+    this.#server.hurry();
     await this.#queue.run(async () => {
       this.#handover?.close();
       await this.#links.close();
@@ -268,6 +269,7 @@ export class Daemon {
         entries: this.#entries,
         engine: () => this.#selectEngine(),
         patiently: (work) => this.#patiently(work),
+        isStopping: () => this.#stopping,
         log: this.#log,
       });
       for (const [target, code] of failures) failed.set(target, code);

@@ -21,6 +21,8 @@ export interface Tools {
   readonly engine: () => Promise<EngineProbe>;
   /** Runs what may take longer than a service manager waits. */
   readonly patiently: (work: () => Promise<void>) => Promise<void>;
+  /** The daemon is to end: nothing more is begun. */
+  readonly isStopping: () => boolean;
   readonly log: Log;
 }
 
@@ -29,6 +31,7 @@ export async function carryOut(plan: Plan, tools: Tools): Promise<ReadonlyMap<st
   const { entries, log } = tools;
   const failed = new Map<string, ExitCode>();
   const attempt = async (target: string, work: () => Promise<void>): Promise<void> => {
+    if (tools.isStopping()) return void failed.set(target, EXIT.partial);
     try {
       await work();
     } catch (error) {

@@ -57,6 +57,8 @@ interface Held {
   unservedMs: number | undefined;
 }
 
+const HURRIED = "the daemon is being stopped";
+
 /** The server is well, and says why it cannot serve a mount. */
 class Refused extends Error {}
 
@@ -107,6 +109,7 @@ export class ServerProcess {
   #served = false;
   /** The server that is being replaced on purpose. */
   #replaced: ChildProcess | undefined;
+  #hurried = false;
   #stopping = false;
   #keepMounts = false;
   /** Settles when the last death of a server was made good for; never rejects. */
@@ -213,6 +216,7 @@ export class ServerProcess {
   async #send(held: Held, resume: boolean): Promise<void> {
     const { mountpoint } = held.spec;
     const child = await this.#start();
+    if (this.#hurried) throw new Error(HURRIED);
     if (this.#held.get(mountpoint) !== held) throw new Error("the mount was given up meanwhile");
     // Two sessions of one mount would give the same node ids to different files.
     if (held.server === child) return;
@@ -270,6 +274,12 @@ export class ServerProcess {
     death.kill();
     await death.happened;
     await within(this.#takeover, TAKEOVER_MS, undefined);
+  }
+
+  /** The end is near: what is not served by now is not waited for, since a storage that hangs holds it up. */
+  hurry(): void {
+    this.#hurried = true;
+    for (const mountpoint of this.#waiting.keys()) this.#settle(mountpoint, new Error(HURRIED));
   }
 
   /** Ends the server. Mounts still there lose it, unless `keepMounts` leaves their descriptors to whoever else holds them. */

@@ -23,6 +23,35 @@ test("a second signal does not cut short what the first one began", { timeout: 6
   }),
 );
 
+test("a daemon that is told to end waits for no mount that is not served yet", { timeout: 120_000 }, () =>
+  withSandbox("hurried", {}, async (sandbox) => {
+    const names = ["first", "later", "last"];
+    for (const name of names) mkdirSync(join(sandbox.storage, name));
+    const list = (directories: readonly string[]): string =>
+      sandbox.writeConfig({ home: sandbox.home, persistence: { [sandbox.storage]: { directories } } });
+    list(["first"]);
+    const daemon = sandbox.daemon();
+    const { server } = await sandbox.statusUntil("the mount", ({ entries }) => entries[0]?.state === "mounted");
+    // As one whose storage hangs.
+    process.kill(server?.pid ?? 0, "SIGSTOP");
+    list(names);
+    const applied = sandbox.run(["apply"]);
+    await until(
+      "another mount",
+      END_MS,
+      () => sandbox.mounts().length > 1,
+      () => sandbox.log(),
+    );
+    const begun = performance.now();
+    daemon.kill("SIGTERM");
+    expect(await deadline("the end of the daemon", END_MS, once(daemon, "exit"), () => kernelStacks(daemon.pid ?? 0))).toEqual([0, null]);
+    // Serving one alone is waited for 15 s.
+    expect(performance.now() - begun).toBeLessThan(12_000);
+    expect(sandbox.mounts()).toEqual([]);
+    await applied;
+  }),
+);
+
 test("a server that serves nothing ends with its daemon", { timeout: 60_000 }, () =>
   withSandbox("nothing", {}, async (sandbox) => {
     mkdirSync(join(sandbox.home, "data/in-the-way"), { recursive: true });
