@@ -1,7 +1,6 @@
 // The daemon: keeps a home as its configuration wants it. It decides, mounts and links; the server process serves. Nothing here waits
 // for a mount of ours or for a storage longer than a deadline, so `status` always answers.
 import { rmSync, writeFileSync } from "node:fs";
-import type { Server } from "node:net";
 import { locations } from "../config/locations.ts";
 import type { Config } from "../config/config.ts";
 import type { EngineProbe } from "../engine/engine.ts";
@@ -21,11 +20,11 @@ import { monotonicMs } from "../sys/clock.ts";
 import { readMountinfo } from "../sys/mountinfo.ts";
 import { within } from "../within.ts";
 import { describeHolders } from "./busy.ts";
-import { listen } from "./control/server.ts";
 import type { ControlRequest, Followed } from "./control/protocol.ts";
 import { Directories } from "./directories.ts";
 import { Entries } from "./entries.ts";
-import { checkSocketPath, takeInstanceLock } from "./instance-lock.ts";
+import { Instance } from "./instance.ts";
+import { checkSocketPath } from "./instance-lock.ts";
 import { Links } from "./links.ts";
 import { Mounts } from "./mounts.ts";
 import { Observer } from "./observe.ts";
@@ -81,6 +80,7 @@ export class Daemon {
   readonly #servedAgain = new TryAgain(() => this.#repair());
   readonly #lanes = new Lanes();
   readonly #directories = new Directories(this.#lanes);
+  readonly #instance: Instance;
   readonly #server: ServerProcess;
   readonly #mounts: Mounts;
   readonly #links: Links;
@@ -89,7 +89,6 @@ export class Daemon {
   readonly #startedMs = monotonicMs();
   readonly #handoverPath = locations(process.env).handoverSocket;
   readonly #restartMark = locations(process.env).restartMark;
-  #control: Server | undefined;
   #handover: Handover | undefined;
   #config: Config | undefined;
   /** The one taken last: followed until `apply --config` names another. */
@@ -104,7 +103,6 @@ export class Daemon {
   #engine: Promise<EngineProbe> | undefined;
   #stopping = false;
   #stopped: Promise<void> | undefined;
-  #releaseLock: (() => void) | undefined;
   #unwatch: (() => void) | undefined;
   /** The file systems of the storages when they were last looked at. */
   #seenStorages = "";
@@ -113,6 +111,7 @@ export class Daemon {
     this.#options = options;
     this.#log = options.log;
     this.#notifier = createNotifier(process.env);
+    this.#instance = new Instance(locations(process.env), options.log);
     this.#fdStore = new FdStore(this.#notifier, locations(process.env).mountList, options.log);
     this.#server = new ServerProcess(options.log, this.#handoverPath, {
       serving: (mount) => this.#fdStore.put(mount),
@@ -132,9 +131,8 @@ export class Daemon {
 
   /** Takes the instance lock, opens the control socket and brings the home up. Throws HmpersistError if a daemon runs already. */
   async start(): Promise<Outcome> {
-    const { lockFile, controlSocket } = locations(process.env);
-    for (const socket of [controlSocket, this.#handoverPath]) checkSocketPath(socket);
-    this.#releaseLock = takeInstanceLock(lockFile);
+    for (const socket of [locations(process.env).controlSocket, this.#handoverPath]) checkSocketPath(socket);
+    this.#instance.take();
     const outcome = await this.#queue.run(async () => {
       rmSync(this.#restartMark, { force: true });
       await this.#loadAtStart();
@@ -146,7 +144,7 @@ export class Daemon {
         // In its turn, for a plan that is being made takes a mount that answers and is not held for an orphan.
         late: (take) => void this.#queue.run(async () => void take().then(() => this.#repair())),
       });
-      this.#control = await listen(controlSocket, (request, isWanted) => this.#handle(request, isWanted), this.#log);
+      await this.#instance.listen((request, isWanted) => this.#handle(request, isWanted));
       return this.#reconcile();
     });
     this.#sayReady();
@@ -194,9 +192,9 @@ export class Daemon {
       else for (const target of this.#deepestFirst()) await unmountAtEnd(target, this.#mounts, this.#log);
       await this.#server.stop(keepMounts);
       await this.#lanes.close();
-      this.#control?.close();
+      this.#instance.deafen();
       // The process may have to wait yet for a look at a storage that hangs.
-      this.#releaseLock?.();
+      this.#instance.release();
     });
   }
 
@@ -408,8 +406,16 @@ export class Daemon {
     void this.#queue.run(work).catch((error: unknown) => this.#log.error({ err: error }, "repair failed"));
   }
 
+  #renewInstance(): void {
+    const work = async (): Promise<void> => {
+      if (await this.#instance.renew()) this.#fdStore.save();
+    };
+    void this.#queue.run(work).catch((error: unknown) => this.#log.error({ err: error }, "runtime directory not looked at"));
+  }
+
   // A storage that came, went or was covered by another file system: what is mounted is compared with what is there.
   #mountTableChanged(): void {
+    this.#renewInstance();
     this.#loadLate();
     const now = this.#storageFingerprint();
     if (now === this.#seenStorages) return;

@@ -26,7 +26,7 @@ export class FdStore {
   put({ device, state, engine, spec }: HandedMount): void {
     const name = nameOf(spec.mountpoint);
     this.#listed.set(name, { engine, spec });
-    this.#save();
+    this.save();
     this.#notifier.storeFd(name, device);
     this.#notifier.storeFd(name, state);
   }
@@ -34,7 +34,7 @@ export class FdStore {
   drop(mountpoint: string): void {
     const name = nameOf(mountpoint);
     if (!this.#listed.delete(name)) return;
-    this.#save();
+    this.save();
     this.#notifier.removeFd(name);
   }
 
@@ -80,8 +80,8 @@ export class FdStore {
     return found;
   }
 
-  // The mounts go on without the list; it is written anew with the next change.
-  #save(): void {
+  /** Writes the list. The mounts go on without it; it is written anew with the next change. */
+  save(): void {
     try {
       writeMountList(this.#listPath, Object.fromEntries(this.#listed));
     } catch (error) {
