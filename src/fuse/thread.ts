@@ -10,6 +10,7 @@ import { printableLines } from "../sys/text.ts";
 import { monotonicMs } from "../sys/clock.ts";
 import { hot } from "../sys/hot.ts";
 import { EVENTS_AT, Memory } from "./codec/memory.ts";
+import { leastBusy } from "./least-busy.ts";
 import { COUNTER, type FromThread, type LaneRequest, type ThreadData, type ToThread } from "./messages.ts";
 import { leaveSharedFsStruct } from "./passthrough/credentials.ts";
 import type { LaneJob } from "./passthrough/lane-job.ts";
@@ -100,7 +101,7 @@ function defer(session: Session, device: number, uniqueLo: number, uniqueHi: num
 // Copies take long: they queue up in one lane, so that reads and syncs find another; those go where the least is to be done.
 function laneFor({ kind }: LaneJob): number {
   if (kind.startsWith("copy")) return 0;
-  return inflight.indexOf(Math.min(...inflight));
+  return leastBusy(inflight);
 }
 
 /** Closes the descriptors that are kept for speed, of all mounts here. */
