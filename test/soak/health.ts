@@ -2,6 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync, readdirSync, readlinkSync } from "node:fs";
 import type { StatusReport } from "../../src/daemon/status.ts";
+import { O_ACCMODE } from "../../src/sys/constants.ts";
 import type { Sandbox } from "../helpers/sandbox.ts";
 
 export interface Descriptors {
@@ -60,6 +61,19 @@ export function forgetAll(sandbox: Sandbox): void {
 export interface Counts {
   readonly nodes: number;
   readonly handles: number;
+}
+
+/** What of `pid` keeps the file system at `root` from being made read-only: paths open for writing, and such that are "(deleted)". */
+export function writable(pid: number, root: string): string[] {
+  return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+    try {
+      const link = readlinkSync(`/proc/${pid}/fd/${fd}`);
+      const flags = Number.parseInt(/^flags:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/fdinfo/${fd}`, "latin1"))?.[1] ?? "0", 8);
+      return link.startsWith(`${root}/`) && (link.endsWith(" (deleted)") || (flags & O_ACCMODE) !== 0) ? [link] : [];
+    } catch {
+      return []; // closed meanwhile
+    }
+  });
 }
 
 /** Of all mounts of the kernel engine. */
