@@ -8,6 +8,7 @@ import type { Log } from "../log.ts";
 import { HmpersistError } from "../errors.ts";
 import { listen, type Handler } from "./control/server.ts";
 import { takeInstanceLock } from "./instance-lock.ts";
+import { idOf } from "./look.ts";
 
 export interface InstancePaths {
   readonly lockFile: string;
@@ -73,5 +74,5 @@ export class Instance {
 
 function fileAt(path: string): string | undefined {
   const found = statSync(path, { bigint: true, throwIfNoEntry: false });
-  return found === undefined ? undefined : `${found.dev}:${found.ino}`;
+  return found === undefined ? undefined : idOf(found);
 }

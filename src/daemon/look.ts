@@ -41,7 +41,8 @@ async function lookAt(path: string, links: "follow" | "itself", root?: string): 
   }
 }
 
-const idOf = ({ dev, ino }: { readonly dev: bigint; readonly ino: bigint }): string => `${dev}:${ino}`;
+/** Which file it is, of all that are there. */
+export const idOf = ({ dev, ino }: { readonly dev: bigint; readonly ino: bigint }): string => `${dev}:${ino}`;
 
 // A dangling link is a fact to be planned with; a loop (ELOOP) is an error.
 function missingTarget(error: NodeJS.ErrnoException): undefined {

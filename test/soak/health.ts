@@ -24,18 +24,32 @@ export function anonymous(pid: number): number {
   return Number(/^Pss_Anon:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1] ?? 0) / 1024;
 }
 
-export function descriptors(pid: number): Descriptors {
-  const links = readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+/** What `look` says of each open descriptor of `pid`; those that are closed meanwhile are left out. */
+function ofDescriptors(pid: number, look: (fd: string) => string[]): string[] {
+  return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
     try {
-      return [readlinkSync(`/proc/${pid}/fd/${fd}`)];
+      return look(fd);
     } catch {
-      return []; // closed meanwhile
+      return [];
     }
   });
+}
+
+export function descriptors(pid: number): Descriptors {
+  const links = ofDescriptors(pid, (fd) => [readlinkSync(`/proc/${pid}/fd/${fd}`)]);
   const files = links.filter((link) => link.startsWith("/") && !link.startsWith("/dev/") && !link.startsWith("/memfd:"));
   const fuse = links.filter((link) => link === "/dev/fuse").length;
   const memory = links.filter((link) => link.startsWith("/memfd:")).length;
   return { fuse, memory, files, other: links.length - files.length - fuse - memory };
+}
+
+/** What of `pid` keeps the file system at `root` from being made read-only: paths open for writing, and such that are "(deleted)". */
+export function writable(pid: number, root: string): string[] {
+  return ofDescriptors(pid, (fd) => {
+    const link = readlinkSync(`/proc/${pid}/fd/${fd}`);
+    const flags = Number.parseInt(/^flags:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/fdinfo/${fd}`, "latin1"))?.[1] ?? "0", 8);
+    return link.startsWith(`${root}/`) && (link.endsWith(" (deleted)") || (flags & O_ACCMODE) !== 0) ? [link] : [];
+  });
 }
 
 /** Children that ended and that nobody waited for. */
@@ -61,19 +75,6 @@ export function forgetAll(sandbox: Sandbox): void {
 export interface Counts {
   readonly nodes: number;
   readonly handles: number;
-}
-
-/** What of `pid` keeps the file system at `root` from being made read-only: paths open for writing, and such that are "(deleted)". */
-export function writable(pid: number, root: string): string[] {
-  return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
-    try {
-      const link = readlinkSync(`/proc/${pid}/fd/${fd}`);
-      const flags = Number.parseInt(/^flags:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/fdinfo/${fd}`, "latin1"))?.[1] ?? "0", 8);
-      return link.startsWith(`${root}/`) && (link.endsWith(" (deleted)") || (flags & O_ACCMODE) !== 0) ? [link] : [];
-    } catch {
-      return []; // closed meanwhile
-    }
-  });
 }
 
 /** Of all mounts of the kernel engine. */
